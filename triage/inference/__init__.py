@@ -1,0 +1,1 @@
+"""Inference: the only room that knows torch and MONAI."""
