@@ -1,0 +1,55 @@
+"""The only door to Celery.
+
+Tasks are declared with `@task(queue=…)` and queued with `enqueue`. A broker that is down never fails
+the caller: the work stands in the database, and a sweep queues it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from celery import shared_task  # noqa: TID251  (the one door)
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger(__name__)
+
+
+class Queue(StrEnum):
+    """Workers subscribe to queues by what the work costs."""
+
+    DEFAULT = "default"
+    INFERENCE = "inference"
+
+
+def task(
+    *, name: str, queue: Queue = Queue.DEFAULT, time_limit: int = 300
+) -> Callable[[Callable[..., None]], Any]:
+    """Declare a task that takes ids only and survives being run twice.
+
+    Args:
+        name: stable name on the wire, `<room>.<verb>`.
+        queue: which workers take it.
+        time_limit: seconds after which the worker's child is killed; below the visibility timeout.
+    """
+
+    def decorate(function: Callable[..., None]) -> Any:
+        return shared_task(name=name, queue=queue.value, time_limit=time_limit, ignore_result=True)(function)
+
+    return decorate
+
+
+def enqueue(celery_task: Any, *ids: int) -> None:
+    """Send `celery_task(*ids)` once the surrounding transaction commits."""
+
+    def send() -> None:
+        try:
+            celery_task.apply_async(args=ids)
+        except (OperationalError, OSError) as error:
+            # The row says what is to be done; the sweeper sends it when the broker is back.
+            log.warning("broker_unreachable", task=celery_task.name, error=type(error).__name__)
+
+    transaction.on_commit(send)

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class PacsConfig(AppConfig):
+    name = "pacs"
+    label = "pacs"
+    verbose_name = "Archive"

@@ -1,0 +1,61 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from foundation.accounts.models import User
+from foundation.accounts.services import create_user, issue_token
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHARED_DATA = Path(os.environ.get("FIRSTREAD_SHARED_DATA", PROJECT.parent / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real CT data is not on users' machines: its tests say so instead of failing."""
+    if SHARED_DATA.is_dir():
+        return
+    for item in items:
+        if item.get_closest_marker("needs_shared_data"):
+            item.add_marker(pytest.mark.skip(reason="needs the real CT data (FIRSTREAD_SHARED_DATA)"))
+
+
+def pytest_terminal_summary(terminalreporter: object) -> None:
+    """Say aloud how many tests did not run for want of the real data."""
+    skipped = getattr(terminalreporter, "stats", {}).get("skipped", [])
+    missing = [r for r in skipped if "needs the real CT data" in str(r.longrepr)]
+    if missing:
+        terminalreporter.write_line(  # type: ignore[attr-defined]
+            f"NOT RUN: {len(missing)} tests need the real CT data, which is not at {SHARED_DATA}."
+        )
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real CT data; only for tests marked needs_shared_data."""
+    return SHARED_DATA
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """make_user("radiologist", username="…", **fields) -> User with password `correct horse battery`."""
+
+    def make(*roles: str, username: str = "", **fields: str) -> User:
+        name = username or f"{roles[0] if roles else 'nobody'}-{User.objects.count()}"
+        return create_user(username=name, password="correct horse battery", roles=list(roles), **fields)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def token_headers(make_user: Callable[..., User]) -> Callable[..., dict[str, str]]:
+    """token_headers("service") -> headers for Django's test client."""
+
+    def make(*roles: str) -> dict[str, str]:
+        return {"HTTP_AUTHORIZATION": f"Token {issue_token(user=make_user(*roles))}"}
+
+    return make

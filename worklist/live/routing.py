@@ -1,0 +1,5 @@
+"""The one WebSocket address."""
+
+from typing import Any
+
+websocket_urlpatterns: list[Any] = []

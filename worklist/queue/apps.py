@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class QueueConfig(AppConfig):
+    name = "worklist.queue"
+    label = "queue"
+    verbose_name = "Worklist"

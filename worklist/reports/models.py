@@ -1,0 +1,96 @@
+"""Structured reports: drafts by AI, text by people, signatures by radiologists."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from triage.models import Finding, Study
+
+
+class ReportState(models.TextChoices):
+    """States after standards: only people move a report past draft."""
+
+    DRAFT = "draft", "Draft"
+    FINAL = "final", "Final"
+    ADDENDUM = "addendum", "Final with addendum"
+    CORRECTED = "corrected", "Corrected"
+
+
+SIGNED_REPORT_STATES = (ReportState.FINAL, ReportState.ADDENDUM, ReportState.CORRECTED)
+
+
+class Report(models.Model):
+    """The report of one study. `version` is the lock that keeps two editors from overwriting each other."""
+
+    study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="report")
+    state = models.CharField(max_length=16, choices=ReportState.choices, default=ReportState.DRAFT)
+    version = models.PositiveIntegerField(default=1)
+    sections = models.JSONField(
+        default=list, help_text="[{key, title, text, suggestions: [{id, text, finding_id, state}]}]"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    signed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    signed_at = models.DateTimeField(null=True, blank=True)
+    sr_sop_instance_uid = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state="draft")
+                | models.Q(signed_by__isnull=False, signed_at__isnull=False),
+                name="reports_human_signs",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Report {self.pk}"
+
+
+class ReportVersion(models.Model):
+    """A signed text, kept for ever as it was signed."""
+
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="versions")
+    version = models.PositiveIntegerField()
+    action = models.CharField(max_length=32, help_text="signed, addendum, corrected")
+    sections = models.JSONField()
+    overrides = models.JSONField(
+        default=list, help_text="[{code, reason}] of checks that the signer overrode."
+    )
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["report", "version"], name="reports_version_once")]
+
+    def __str__(self) -> str:
+        return f"Report {self.report_id} version {self.version}"
+
+
+class FindingDecision(models.Model):
+    """What the reader says of one AI finding."""
+
+    class Decision(models.TextChoices):
+        ACCEPTED = "accepted", "Accepted"
+        REJECTED = "rejected", "Rejected"
+        UNCERTAIN = "uncertain", "Uncertain"
+
+    report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="decisions")
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="decisions")
+    decision = models.CharField(max_length=16, choices=Decision.choices)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["report", "finding"], name="reports_one_decision_per_finding")
+        ]
+
+    def __str__(self) -> str:
+        return self.get_decision_display()
