@@ -89,7 +89,9 @@ def check_input(
         low, high = (float(v) for v in limits[name])
         value = measures[name]
         if not low <= value <= high:
-            reasons.append(f"{text} {value:.4g} {unit}, outside {low:g} to {high:g} {unit}".replace(" ,", ","))
+            reasons.append(
+                f"{text} {value:.4g} {unit}, outside {low:g} to {high:g} {unit}".replace(" ,", ",")
+            )
     return reasons
 
 
