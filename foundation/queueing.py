@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from celery import shared_task  # noqa: TID251  (the one door)
+from celery import current_app, shared_task  # noqa: TID251  (the one door)
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -53,3 +53,22 @@ def enqueue(celery_task: Any, *ids: int) -> None:
             log.warning("broker_unreachable", task=celery_task.name, error=type(error).__name__)
 
     transaction.on_commit(send)
+
+
+def broker_answers() -> bool:
+    """True when the broker accepts a connection within two seconds."""
+    try:
+        with current_app.connection_for_write(connect_timeout=2) as connection:
+            connection.ensure_connection(max_retries=0, timeout=2)
+    except (OperationalError, OSError):
+        return False
+    return True
+
+
+def queues_served(*, expected: int, timeout: float = 1.0) -> set[str]:
+    """Queues with a living worker, by remote ping; returns as soon as `expected` workers answered."""
+    try:
+        replies = current_app.control.ping(timeout=timeout, limit=expected)
+    except (OperationalError, OSError):
+        return set()
+    return {node.split("@", 1)[0] for reply in replies for node in reply}

@@ -5,9 +5,15 @@ import secrets
 import stat
 from pathlib import Path
 
-from config.settings.base import *  # noqa: F403
-from config.settings.base import DATA_DIR
-from config.settings.databases import postgresql, sqlite
+# `manage.py up` chooses the broker's port and leaves its address here for every other process.
+_data_dir = Path(os.environ.get("FIRSTREAD_DATA_DIR", Path(__file__).resolve().parents[2] / "data"))
+_broker_file = _data_dir / "run" / "broker_url"
+if "FIRSTREAD_BROKER_URL" not in os.environ and _broker_file.is_file():
+    os.environ["FIRSTREAD_BROKER_URL"] = _broker_file.read_text().strip()
+
+from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import DATA_DIR  # noqa: E402
+from config.settings.databases import postgresql, sqlite  # noqa: E402
 
 
 def _secret_key(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""Starting, watching and showing the house: the supervisor behind `manage.py up`, health, pages, demo."""

@@ -1,0 +1,133 @@
+"""Is everything serving? One answer for people, load balancers and `manage.py up`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from foundation.queueing import Queue, broker_answers, queues_served
+from pacs.dimse import scu
+from worklist.live.models import Heartbeat
+
+BEAT_SILENCE = timedelta(seconds=30)
+CACHE_SECONDS = 1.0
+
+
+def check() -> dict[str, Any]:
+    """Status and one entry per component; costs at most about a second.
+
+    Returns:
+        `{"status": "ok" | "failing", "components": {name: {"ok": bool, "detail": str}}}`
+    """
+    checks: dict[str, Callable[[], tuple[bool, str]]] = {
+        "database": _database,
+        "broker": _broker,
+        "receiver": _receiver,
+        "workers": _workers,
+        "beat": _beat,
+        "disk": _disk,
+    }
+    with ThreadPoolExecutor(len(checks)) as pool:
+        results = dict(zip(checks, pool.map(_run, checks.values()), strict=True))
+    components = {name: {"ok": ok, "detail": detail} for name, (ok, detail) in results.items()}
+    return {
+        "status": "ok" if all(ok for ok, _ in results.values()) else "failing",
+        "version": settings.VERSION,
+        "components": components,
+    }
+
+
+_cached: tuple[float, dict[str, Any]] | None = None
+
+
+def check_cached() -> dict[str, Any]:
+    """The last answer when it is younger than a second, so that probing cannot load the house."""
+    global _cached
+    now = time.monotonic()
+    if _cached is None or now - _cached[0] > CACHE_SECONDS:
+        _cached = (now, check())
+    return _cached[1]
+
+
+def _run(probe: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
+    try:
+        return probe()
+    finally:
+        connection.close()
+
+
+def _database() -> tuple[bool, str]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    except DatabaseError as error:
+        return False, f"The database does not answer ({type(error).__name__})."
+    return True, connection.vendor
+
+
+def _broker() -> tuple[bool, str]:
+    if broker_answers():
+        return True, "answers"
+    return False, "The broker does not answer. Work waits in the database and goes on when it is back."
+
+
+def _receiver() -> tuple[bool, str]:
+    host = "127.0.0.1" if settings.DICOM_HOST in {"0.0.0.0", "::"} else settings.DICOM_HOST  # noqa: S104
+    try:
+        answered = scu.echo(host, settings.DICOM_PORT, settings.AE_TITLE, "HEALTHCHECK", timeout=1.0)
+    except (OSError, RuntimeError) as error:
+        return False, f"C-ECHO failed ({type(error).__name__})."
+    if answered:
+        return True, f"{settings.AE_TITLE} answers C-ECHO on port {settings.DICOM_PORT}"
+    return False, f"No answer to C-ECHO on port {settings.DICOM_PORT}."
+
+
+def _workers() -> tuple[bool, str]:
+    wanted = {queue.value for queue in Queue}
+    served = queues_served(expected=len(wanted))
+    missing = sorted(wanted - served)
+    if missing:
+        return False, f"No worker serves: {', '.join(missing)}."
+    return True, f"{', '.join(sorted(served))}"
+
+
+def _beat() -> tuple[bool, str]:
+    try:
+        row = Heartbeat.objects.filter(component="beat").first()
+    except DatabaseError:
+        return False, "Unknown while the database does not answer."
+    if row is None:
+        return False, "The clock has not ticked yet."
+    silence = timezone.now() - row.at
+    if silence > BEAT_SILENCE:
+        return False, f"The clock has been silent for {silence.total_seconds():.0f} s."
+    return True, f"ticked {max(0.0, silence.total_seconds()):.0f} s ago"
+
+
+def _disk() -> tuple[bool, str]:
+    settings.ARCHIVE_DIR.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.ARCHIVE_DIR).free // (1024 * 1024)
+    if free < settings.MINIMUM_FREE_DISK_MB:
+        return False, f"Only {free} MB free; storing is refused below {settings.MINIMUM_FREE_DISK_MB} MB."
+    return True, f"{free} MB free"
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """True when this process could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

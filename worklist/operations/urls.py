@@ -1,0 +1,11 @@
+"""Pages and health."""
+
+from django.urls import path, re_path
+
+from worklist.operations import pages
+
+urlpatterns = [
+    path("healthz", pages.healthz, name="healthz"),
+    path("", pages.shell, name="home"),
+    re_path(r"^(?P<page>er|quality|archive|guide|read)(?:/.*)?$", pages.shell, name="page"),
+]
