@@ -1,0 +1,122 @@
+"""`manage.py demo`: a simulated department sends synthetic head CTs, or writes them to a folder."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from foundation.accounts.models import Role, User
+from foundation.accounts.services import create_user, issue_token
+from pacs.dimse import scu
+from pacs.synthetic.lesions import LESION_KINDS
+from pacs.synthetic.studies import make_study, write_studies
+from worklist.operations.department import Case, cases
+
+SENDER_AE_TITLE = "SYNTHETIC_CT"
+SERVICE_ACCOUNT = "demo-department"
+
+
+def _volume(text: str) -> float:
+    value = float(text)
+    if not 0.5 <= value <= 150:
+        raise ArgumentTypeError("the volume must lie between 0.5 and 150 mL")
+    return value
+
+
+class Command(BaseCommand):
+    help = "Send a simulated department's head CTs to the running system, or --write them to a folder."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--count", type=int, default=12, help="how many studies (12)")
+        parser.add_argument("--pace", type=float, help="seconds between studies instead of the demo's own")
+        parser.add_argument("--write", type=Path, metavar="DIR", help="write studies to DIR and send nothing")
+        parser.add_argument("--lesion", choices=[*LESION_KINDS, "none"], default="none", help="with --write")
+        parser.add_argument("--volume-ml", type=_volume, default=20.0, help="with --write: volume in mL (20)")
+        parser.add_argument("--seed", type=int, default=1, help="with --write: the same seed, the same study")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["count"] < 1:
+            raise CommandError("--count must be at least 1.")
+        if options["write"]:
+            lesion = None if options["lesion"] == "none" else options["lesion"]
+            write_studies(options["write"], options["count"], lesion, options["volume_ml"], options["seed"])
+            self.stdout.write(f"{options['count']} synthetic studies written to {options['write']}")
+            return
+        self._token = self._service_token()
+        for case in cases(options["count"], options["pace"]):
+            time.sleep(case.pause_s)
+            self._send(case)
+
+    def _service_token(self) -> str:
+        user = User.objects.filter(username=SERVICE_ACCOUNT).first()
+        if user is None:
+            user = create_user(
+                username=SERVICE_ACCOUNT,
+                password=None,
+                roles=[Role.SERVICE],
+                display_name="Demo department",
+            )
+        return issue_token(user=user)
+
+    def _send(self, case: Case) -> None:
+        """Order first, as in a hospital, then the images by C-STORE."""
+        study = make_study(
+            seed=case.number,
+            lesion=case.lesion,
+            volume_ml=case.volume_ml,
+            patient_id=case.patient_id,
+            accession_number=case.accession_number,
+        )
+        first = study.datasets[0]
+        self._order(case, patient_name=str(first.PatientName), study_instance_uid=first.StudyInstanceUID)
+        outcome = scu.send(
+            study.datasets, self._dicom_host(), settings.DICOM_PORT, settings.AE_TITLE, SENDER_AE_TITLE
+        )
+        self.stdout.write(f"{case.accession_number}: {outcome}")
+        self.stdout.flush()
+
+    def _order(self, case: Case, *, patient_name: str, study_instance_uid: str) -> None:
+        document = {
+            "accession_number": case.accession_number,
+            "patient_id": case.patient_id,
+            "patient_name": patient_name,
+            "study_instance_uid": study_instance_uid,
+            "priority": case.priority,
+            "location_class": case.location_class,
+            "location": case.location,
+            "department": case.department,
+            "reason_for_exam": case.reason,
+            "procedure": "CT head without contrast",
+            "modality": "CT",
+            "ordered_at": timezone.now().isoformat(),
+        }
+        host = "127.0.0.1" if settings.HTTP_HOST in {"0.0.0.0", "::"} else settings.HTTP_HOST  # noqa: S104
+        request = urllib.request.Request(  # noqa: S310  (our own http address)
+            f"http://{host}:{settings.HTTP_PORT}/api/orders/",
+            data=json.dumps(document).encode(),
+            headers={"Authorization": f"Token {self._token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+                pass
+        except urllib.error.HTTPError as error:
+            raise CommandError(
+                f"The order was refused ({error.code}): {error.read().decode()[:500]}"
+            ) from error
+        except OSError as error:
+            raise CommandError(
+                f"Firstread does not answer on port {settings.HTTP_PORT} ({type(error).__name__}). Start it with ./run."
+            ) from error
+
+    @staticmethod
+    def _dicom_host() -> str:
+        return "127.0.0.1" if settings.DICOM_HOST in {"0.0.0.0", "::"} else settings.DICOM_HOST  # noqa: S104
