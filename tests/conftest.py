@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from foundation.accounts.models import User
 from foundation.accounts.services import create_user, issue_token
+from tests.house import House
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("FIRSTREAD_SHARED_DATA", PROJECT.parent / "shared" / "data"))
@@ -59,3 +60,12 @@ def token_headers(make_user: Callable[..., User]) -> Callable[..., dict[str, str
         return {"HTTP_AUTHORIZATION": f"Token {issue_token(user=make_user(*roles))}"}
 
     return make
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The whole system, started once for all tests that look at it from outside."""
+    made = House(tmp_path_factory.mktemp("house"))
+    made.start()
+    yield made
+    made.stop()

@@ -13,12 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
+from pacs.synthetic.studies import make_study, write_studies
 
 from foundation.accounts.models import Role, User
 from foundation.accounts.services import create_user, issue_token
 from pacs.dimse import scu
 from pacs.synthetic.lesions import LESION_KINDS
-from pacs.synthetic.studies import make_study, write_studies
 from worklist.operations.department import Case, cases
 
 SENDER_AE_TITLE = "SYNTHETIC_CT"
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             "ordered_at": timezone.now().isoformat(),
         }
         host = "127.0.0.1" if settings.HTTP_HOST in {"0.0.0.0", "::"} else settings.HTTP_HOST  # noqa: S104
-        request = urllib.request.Request(  # noqa: S310  (our own http address)
+        request = urllib.request.Request(
             f"http://{host}:{settings.HTTP_PORT}/api/orders/",
             data=json.dumps(document).encode(),
             headers={"Authorization": f"Token {self._token}", "Content-Type": "application/json"},
@@ -114,7 +114,7 @@ class Command(BaseCommand):
             ) from error
         except OSError as error:
             raise CommandError(
-                f"Firstread does not answer on port {settings.HTTP_PORT} ({type(error).__name__}). Start it with ./run."
+                f"Firstread does not answer on port {settings.HTTP_PORT}. Start it with ./run."
             ) from error
 
     @staticmethod
