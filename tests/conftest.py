@@ -10,6 +10,7 @@ import pytest
 
 from foundation.accounts.models import User
 from foundation.accounts.services import create_user, issue_token
+from tests.chromium import chromium, sign_in  # noqa: F401  (fixtures)
 from tests.house import House
 
 PROJECT = Path(__file__).resolve().parent.parent
