@@ -1,0 +1,275 @@
+// Carries out what the host page asks, and tells it what is on the screen.
+
+import { displaySetOf, imageIdOf, segmentationOf } from './images.js';
+import { readCommand, VIEWER, WINDOWS } from './messages.js';
+
+const LABELMAP = 'Labelmap';
+// A command may arrive before the series it names. It waits long while the study is opening, and briefly
+// afterwards, so that a wrong name is answered while the reader still looks.
+const OPENING_PATIENCE_MS = 30_000;
+const PATIENCE_MS = 5_000;
+
+function styleOf(opacity) {
+  return {
+    renderFill: true,
+    fillAlpha: opacity,
+    renderOutline: true,
+    outlineWidth: 2,
+    outlineOpacity: Math.min(1, opacity * 2),
+  };
+}
+
+/** The imageId whose pixels a viewport shows. A stack names its current image before, and also without, having it. */
+function imageOnScreen(viewport) {
+  return viewport?.getCornerstoneImage ? viewport.getCornerstoneImage()?.imageId : viewport?.getCurrentImageId?.();
+}
+
+export class Bridge {
+  #services;
+  #commands;
+  #extensions;
+  #view;
+  #host;
+  #shown = '';
+  #firstImage = false;
+  #overlay = { segmentationId: null, turn: 0 };
+  #jumpTurn = 0;
+
+  constructor({ servicesManager, commandsManager, extensionManager }, view = window) {
+    this.#services = servicesManager.services;
+    this.#commands = commandsManager;
+    this.#extensions = extensionManager;
+    this.#view = view;
+    this.#host = view.parent !== view ? view.parent : view.opener;
+  }
+
+  start() {
+    const { document } = this.#view;
+    this.#view.addEventListener('message', event => this.#receive(event));
+    this.#view.addEventListener('firstread:http-error', event => this.#reportHttp(event.detail));
+    // Cornerstone's events do not bubble; the capture phase sees them for every viewport, old and new.
+    document.addEventListener('CORNERSTONE_STACK_NEW_IMAGE', event => this.#imageChanged(event), true);
+    document.addEventListener('CORNERSTONE_VOLUME_NEW_IMAGE', event => this.#imageChanged(event), true);
+    document.addEventListener('CORNERSTONE_IMAGE_RENDERED', event => this.#rendered(event), true);
+    const { viewportGridService } = this.#services;
+    viewportGridService.subscribe(viewportGridService.EVENTS.ACTIVE_VIEWPORT_ID_CHANGED, () => this.#tellShown());
+    this.#send({ type: 'ready' });
+  }
+
+  #send(message) {
+    this.#host?.postMessage({ source: VIEWER, ...message }, this.#view.location.origin);
+  }
+
+  #fail(message) {
+    this.#send({ type: 'error', message });
+  }
+
+  #reportHttp(error) {
+    const status = error?.status ?? error?.request?.status ?? 0;
+    if (status === 401 || status === 403) {
+      this.#fail('The images are no longer open to you: sign in again.');
+    } else {
+      this.#fail(status ? `The archive answered ${status} to a request for images.` : 'The archive does not answer.');
+    }
+  }
+
+  #receive(event) {
+    const command = readCommand(event, { origin: this.#view.location.origin, host: this.#host });
+    if (!command) {
+      return;
+    }
+    const actions = { jump: c => this.#jump(c), overlay: c => this.#setOverlay(c), window: c => this.#setWindow(c) };
+    actions[command.type](command).catch(error => this.#fail(error?.message ?? String(error)));
+  }
+
+  // What is on the screen ------------------------------------------------------------------------------
+
+  get #viewportId() {
+    return this.#services.viewportGridService.getActiveViewportId();
+  }
+
+  get #viewport() {
+    const id = this.#viewportId;
+    return id ? this.#services.cornerstoneViewportService.getCornerstoneViewport(id) : null;
+  }
+
+  #imageChanged(event) {
+    if (event.detail?.viewportId === this.#viewportId) {
+      this.#tellShown();
+    }
+  }
+
+  #rendered(event) {
+    if (event.detail?.viewportId !== this.#viewportId || !this.#tellShown() || this.#firstImage) {
+      return;
+    }
+    this.#firstImage = true;
+    this.#send({ type: 'firstImage', ms: Math.round(this.#view.performance.now()) });
+  }
+
+  /** Tell the host which image the active viewport shows, once per change; return whether there is one. */
+  #tellShown() {
+    const imageId = imageOnScreen(this.#viewport);
+    const image = imageId && this.#view.cornerstone.metaData.get('instance', imageId);
+    if (!image?.SOPInstanceUID) {
+      return false;
+    }
+    if (this.#shown !== imageId) {
+      this.#shown = imageId;
+      this.#send({
+        type: 'shown',
+        studyInstanceUID: image.StudyInstanceUID,
+        seriesInstanceUID: image.SeriesInstanceUID,
+        sopInstanceUID: image.SOPInstanceUID,
+      });
+    }
+    return true;
+  }
+
+  // Jump -----------------------------------------------------------------------------------------------
+
+  async #jump(target) {
+    const turn = ++this.#jumpTurn;
+    const displaySet = await this.#until(() => displaySetOf(this.#displaySets(), target));
+    if (turn !== this.#jumpTurn) {
+      return; // A later jump has been asked for while this one waited.
+    }
+    if (!displaySet) {
+      throw new Error(`Image ${target.sopInstanceUID} is not in this study.`);
+    }
+    const imageId = imageIdOf(displaySet, target.sopInstanceUID);
+    await this.#until(() => this.#viewport);
+    const inView = () => (this.#viewport?.getImageIds?.() ?? []).includes(imageId);
+    if (!inView()) {
+      this.#show(displaySet.displaySetInstanceUID);
+    }
+    if (!(await this.#until(inView))) {
+      throw new Error(`Image ${target.sopInstanceUID} could not be opened.`);
+    }
+    if (turn !== this.#jumpTurn) {
+      return;
+    }
+    // An image that is already shown changes nothing: the host still gets its answer.
+    this.#shown = '';
+    const viewport = this.#viewport;
+    const index = viewport.getImageIds().indexOf(imageId);
+    if (typeof viewport.setImageIdIndex === 'function') {
+      await viewport.setImageIdIndex(index);
+    } else {
+      viewport.setViewReference({ referencedImageId: imageId, FrameOfReferenceUID: viewport.getFrameOfReferenceUID() });
+    }
+    viewport.render();
+    this.#tellShown();
+  }
+
+  /** Put a display set into the active viewport. */
+  #show(displaySetInstanceUID) {
+    this.#commands.run('setDisplaySetsForViewports', {
+      viewportsToUpdate: [{ viewportId: this.#viewportId, displaySetInstanceUIDs: [displaySetInstanceUID] }],
+    });
+  }
+
+  #displaySets() {
+    return this.#services.displaySetService.getActiveDisplaySets() ?? [];
+  }
+
+  // Window ---------------------------------------------------------------------------------------------
+
+  async #setWindow({ preset }) {
+    await this.#until(() => this.#viewport?.getCurrentImageId?.());
+    const displaySetInstanceUID = this.#services.viewportGridService.getDisplaySetsUIDsForViewport(this.#viewportId)?.[0];
+    this.#commands.run('setViewportWindowLevel', {
+      viewportId: this.#viewportId,
+      displaySetInstanceUID,
+      ...WINDOWS[preset],
+    });
+  }
+
+  // Overlay --------------------------------------------------------------------------------------------
+
+  async #setOverlay({ on, segSeriesInstanceUID, opacity }) {
+    const turn = ++this.#overlay.turn;
+    if (!on) {
+      this.#removeOverlay();
+      return;
+    }
+    const displaySet = await this.#findSegmentation(segSeriesInstanceUID);
+    if (!displaySet) {
+      throw new Error('The outline of this finding is not in the archive.');
+    }
+    const imagesShown = () => this.#viewportsWith(displaySet.referencedDisplaySetInstanceUID);
+    if (!imagesShown().length) {
+      this.#show(displaySet.referencedDisplaySetInstanceUID);
+      await this.#until(() => imagesShown().length && this.#viewport?.getCurrentImageId?.());
+    }
+    await displaySet.load({ headers: {} });
+    if (turn !== this.#overlay.turn) {
+      return; // Switched off, or to another outline, while this one was loading.
+    }
+    const segmentationId = displaySet.displaySetInstanceUID;
+    if (this.#overlay.segmentationId !== segmentationId) {
+      this.#removeOverlay();
+    }
+    this.#overlay.segmentationId = segmentationId;
+    const { segmentationService, cornerstoneViewportService } = this.#services;
+    for (const viewportId of imagesShown()) {
+      await segmentationService.addSegmentationRepresentation(viewportId, { segmentationId, type: LABELMAP });
+      segmentationService.setStyle({ viewportId, segmentationId, type: LABELMAP }, styleOf(opacity));
+      cornerstoneViewportService.getCornerstoneViewport(viewportId)?.render();
+    }
+    if (turn !== this.#overlay.turn) {
+      this.#removeOverlay();
+    }
+  }
+
+  #viewportsWith(displaySetInstanceUID) {
+    const { viewports } = this.#services.viewportGridService.getState();
+    return [...viewports.values()]
+      .filter(viewport => viewport.displaySetInstanceUIDs?.includes(displaySetInstanceUID))
+      .map(viewport => viewport.viewportId);
+  }
+
+  #removeOverlay() {
+    const { segmentationId } = this.#overlay;
+    if (segmentationId) {
+      const { segmentationService, viewportGridService } = this.#services;
+      for (const viewportId of viewportGridService.getState().viewports.keys()) {
+        segmentationService.removeRepresentationsFromViewport(viewportId, { segmentationId });
+      }
+      this.#overlay.segmentationId = null;
+      this.#viewport?.render();
+    }
+  }
+
+  /** The SEG of a series; a result that came after the study was opened is asked for now. */
+  async #findSegmentation(seriesInstanceUID) {
+    await this.#until(() => this.#viewport?.getCurrentImageId?.());
+    const known = segmentationOf(this.#displaySets(), seriesInstanceUID);
+    if (known) {
+      return known;
+    }
+    const [dataSource] = this.#extensions.getActiveDataSource();
+    const imageId = this.#viewport.getCurrentImageId();
+    const { StudyInstanceUID } = this.#view.cornerstone.metaData.get('instance', imageId);
+    dataSource.deleteStudyMetadataPromise?.(StudyInstanceUID);
+    await dataSource.retrieve.series.metadata({ StudyInstanceUID, filters: { seriesInstanceUID: [seriesInstanceUID] } });
+    return this.#until(() => segmentationOf(this.#displaySets(), seriesInstanceUID));
+  }
+
+  // ----------------------------------------------------------------------------------------------------
+
+  /** Wait until ``look`` answers something; null when it does not within the time. */
+  async #until(look) {
+    const end = this.#view.performance.now() + (this.#firstImage ? PATIENCE_MS : OPENING_PATIENCE_MS);
+    for (;;) {
+      const found = look();
+      if (found) {
+        return found;
+      }
+      if (this.#view.performance.now() > end) {
+        return null;
+      }
+      await new Promise(resolve => this.#view.setTimeout(resolve, 50));
+    }
+  }
+}
