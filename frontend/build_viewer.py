@@ -4,7 +4,7 @@ Takes the prebuilt ``@ohif/app`` from its npm tarball, checks the tarball's inte
 browser needs, moves it from "/" to "/viewer/" and adds this project's configuration and bridge.
 Standard library only: it runs before the project's own packages are installed.
 
-    python frontend/build_viewer.py [--npm "node /path/to/npm-cli.js"] [--force]
+    python frontend/build_viewer.py [--force] [--npm COMMAND...]
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -155,7 +154,7 @@ def fetch_tarball(cache: Path, npm: list[str] | None, integrity: str = INTEGRITY
     if command is None:
         raise ViewerBuildError(
             f"npm is needed once to fetch {PACKAGE}@{VERSION}; there is none on PATH. "
-            'Install Node.js, or give the command: --npm "node /path/to/npm-cli.js".'
+            "Install Node.js, or give the command: --npm node /path/to/npm-cli.js."
         )
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
@@ -344,7 +343,9 @@ def build(
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Build the OHIF viewer served under /viewer/.")
     parser.add_argument(
-        "--npm", help="command that runs npm, e.g. 'node /path/npm-cli.js' (default: on PATH)"
+        "--npm",
+        nargs=argparse.REMAINDER,
+        help="command that runs npm, all that follows, e.g. --npm node /path/npm-cli.js (default: on PATH)",
     )
     parser.add_argument("--force", action="store_true", help="build although nothing has changed")
     options = parser.parse_args(arguments)
@@ -354,7 +355,7 @@ def main(arguments: list[str] | None = None) -> int:
             target=FRONTEND / "ohif-dist",
             cache=FRONTEND / ".cache",
             sources=FRONTEND / "viewer",
-            npm=shlex.split(options.npm) if options.npm else None,
+            npm=options.npm or None,
             force=options.force,
         )
     except ViewerBuildError as error:
