@@ -13,12 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from pacs.synthetic.studies import make_study, write_studies
 
 from foundation.accounts.models import Role, User
 from foundation.accounts.services import create_user, issue_token
 from pacs.dimse import scu
 from pacs.synthetic.lesions import LESION_KINDS
+from pacs.synthetic.studies import make_study, write_studies
 from worklist.operations.department import Case, cases
 
 SENDER_AE_TITLE = "SYNTHETIC_CT"
