@@ -128,10 +128,10 @@ def _sulci(points: Points, warp: Points, cavity: Array, p: HeadParameters, rng: 
     u = np.abs(x) - 20.0
     r = np.sqrt(u**2 + (0.8 * y) ** 2 + z**2) + 8.0
     reach = 62.0 / np.maximum(r, 40.0)
-    field = NoiseField(rng, 22.0)
+    field = NoiseField(rng, 19.0)
     value = field.at((sign * (u * reach + 60.0) + warp[0], y * 0.8 * reach + warp[1], z * reach + warp[2]))
-    # 0.28 is the usual slope of the field per mm: it turns the value into a distance.
-    distance = np.abs(value) / (0.28 * reach)
+    # 0.32 is the usual slope of the field per mm: it turns the value into a distance.
+    distance = np.abs(value) / (0.32 * reach)
     # Furrows of the medial surface are shallow: two of its millimetres count as five of the convexity's.
     medial = np.minimum(cavity, 2.5 * (np.abs(x) - 1.0))
     modulation = NoiseField(rng, 45.0).at(points)

@@ -50,11 +50,13 @@ def make_head(
     shape: Sequence[int] | None = None,
     *,
     parameters: HeadParameters | None = None,
+    tilt_deg: float = 0.0,
 ) -> SyntheticHead:
     """Build a head on a grid of ``spacing_mm`` (z, y, x), by default from the skull base to the vertex.
 
     ``shape`` is (z, y, x); the grid is centred on the scan range. Same seed, spacing and shape give the same
-    head. ``parameters`` replaces what the seed would draw. Takes 1 to 2 s at the default spacing.
+    head. ``parameters`` replaces what the seed would draw. With ``tilt_deg`` rows run down along a tilted
+    gantry while slices still follow the table, so the grid is sheared. Takes 2 s at the default spacing.
     """
     p = parameters or draw_parameters(seed)
     spacing = (float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2]))
@@ -67,7 +69,9 @@ def make_head(
         for n, s, m in zip(shape, spacing, middle, strict=True)
     ]
     z, y, x = np.meshgrid(*axes, indexing="ij")
-    points = head_coordinates((x, y, z), p)
+    tilt = np.deg2rad(tilt_deg)
+    scanner = (x, (y * np.cos(tilt)).astype(np.float32), (z - y * np.sin(tilt)).astype(np.float32))
+    points = head_coordinates(scanner if tilt_deg else (x, y, z), p)
     width = max(1.0, 1.15 * spacing[1])
     # Only points near the head are worth computing: half of the grid is air.
     near = np.flatnonzero(_near_head(points))
@@ -96,7 +100,7 @@ def make_head(
         outer_fluid=fluid,
         points_mm=points,
         spacing_mm=spacing,
-        origin_lps_mm=(float(axes[2][0]), float(axes[1][0]), float(axes[0][0])),
+        origin_lps_mm=(float(scanner[0][0, 0, 0]), float(scanner[1][0, 0, 0]), float(scanner[2][0, 0, 0])),
         parameters=p,
     )
 

@@ -62,22 +62,44 @@ def insert_lesion(
         raise ValueError(f"unknown lesion kind {kind!r}: one of {', '.join(LESION_KINDS)}")
     rng = np.random.default_rng([seed, 21, LESION_KINDS.index(kind)])
     shape = _BUILDERS[kind](head, volume_ml, rng)
-    count = max(1, round(volume_ml / head.voxel_ml))
-    if count >= len(shape.index):
-        limit = len(shape.index) * head.voxel_ml
-        raise ValueError(
-            f"{volume_ml:g} mL do not fit: this head holds at most {limit:.1f} mL of {kind} blood"
-        )
-    order = np.argpartition(shape.score, count)[:count]
-    edge = float(shape.score[order].max())
-    mask = np.zeros(head.hu.shape, dtype=bool)
-    mask.ravel()[shape.index[order]] = True
+    mask, edge = _lowest(head, shape, volume_ml, kind)
     if kind in ("epidural", "subdural", "intraparenchymal") and volume_ml > 3.0:
         _push(head, shape, edge, volume_ml)
     if kind == "intraparenchymal":
         _add_oedema(head, shape, edge, mask, rng)
     _fill(head, mask, kind, rng, blood_hu)
     return mask
+
+
+def insert_shape(
+    head: SyntheticHead, inside_mm: Array, volume_ml: float, seed: int, *, blood_hu: float | None = None
+) -> NDArray[np.bool_]:
+    """Put a clot of a given shape into ``head.hu`` (in place) and return its mask, bool [z, y, x].
+
+    ``inside_mm`` [z, y, x] is the depth inside the shape (negative outside): the deepest voxels inside the
+    brain become blood until ``volume_ml`` is reached. Raises ValueError when it does not fit.
+    """
+    rng = np.random.default_rng([seed, 22])
+    index = np.flatnonzero(head.brain & (head.ventricles_mm < 0.5))
+    shape = _Shape(index, -inside_mm.ravel()[index], (0.0, 0.0, 0.0), None, 1.0)
+    mask, edge = _lowest(head, shape, volume_ml, "intraparenchymal")
+    _add_oedema(head, shape, edge, mask, rng)
+    _fill(head, mask, "intraparenchymal", rng, blood_hu)
+    return mask
+
+
+def _lowest(
+    head: SyntheticHead, shape: _Shape, volume_ml: float, kind: str
+) -> tuple[NDArray[np.bool_], float]:
+    """The voxels of lowest score that make up the volume, and the score at their edge."""
+    count = max(1, round(volume_ml / head.voxel_ml))
+    if count >= len(shape.index):
+        room = len(shape.index) * head.voxel_ml
+        raise ValueError(f"{volume_ml:g} mL do not fit: room for {kind} blood is {room:.1f} mL")
+    order = np.argpartition(shape.score, count)[:count]
+    mask = np.zeros(head.hu.shape, dtype=bool)
+    mask.ravel()[shape.index[order]] = True
+    return mask, float(shape.score[order].max())
 
 
 def _fill(
@@ -263,7 +285,7 @@ def _add_oedema(
     head: SyntheticHead, shape: _Shape, edge: float, mask: NDArray[np.bool_], rng: np.random.Generator
 ) -> None:
     """A dark rim around a clot, wider the older it is, mostly in white matter."""
-    rim_mm = float(rng.uniform(1.0, 9.0)) * min(1.0, edge / 12.0)
+    rim_mm = float(rng.uniform(1.0, 9.0)) * min(1.0, mask.sum() * head.voxel_ml / 8.0 + 0.2)
     distance = (shape.score - edge) / max(rim_mm, 0.5)
     near = distance < 1.0
     index = shape.index[near]

@@ -42,7 +42,7 @@ def cavity_depth(points: Points) -> Array:
     radius = np.sqrt(x**2 + y**2 + (z - 6.0) ** 2) + 1e-3
     dome = ((1.0 - f) / (f + 1e-3) * radius).astype(np.float32)
     roof = 7.0 * np.exp(-(((side[0] - 27.0) / 15.0) ** 2) - ((y + 50.0) / 28.0) ** 2)
-    floor = -17.0 + roof + 3.0 * np.tanh((y + 40) / 20.0) + 22.0 * np.clip((y - 45.0) / 40.0, 0, 1)
+    floor = -17.0 + roof + 3.0 * np.tanh((y + 40) / 20.0) + 6.0 * np.clip((y - 45.0) / 40.0, 0, 1)
     depth = smooth_intersection(np.minimum(dome, 60.0), z - floor, 8.0)
     middle = ellipsoid(side, (37.0, -8.0, -19.0), (26.0, 34.0, 22.0))
     depth = smooth_union(depth, middle, 7.0)
@@ -119,7 +119,7 @@ def _paint_soft(
     galea = 0.55 * coverage(1.2 - np.abs(skull + 1.2), width)
     amount = np.maximum(np.maximum(muscle, temporal), galea)
     blend(fat, MUSCLE_HU, amount)
-    blend(fat, 25.0, coverage(2.0 - skin, width))
+    blend(fat, 40.0, coverage(2.3 - skin, width))
     blend(hu, fat, coverage(skin, width))
 
 
@@ -191,5 +191,5 @@ def paint_head_rest(hu: Array, plane: tuple[Array, Array], skin: Array, width: f
     open_front = coverage(y - 8.0, 8.0) * coverage(98.0 - y, 4.0)
     outside = coverage(-skin - 1.0, width)
     blend(hu, -930.0, outside * open_front * coverage(4.0 - np.abs(r - 108.0), width))
-    shell = np.maximum(1.2 - np.abs(r - 112.0), 0.9 - np.abs(r - 104.0))
-    blend(hu, 60.0, outside * open_front * coverage(shell, width))
+    shell = np.maximum(1.5 - np.abs(r - 112.0), 1.1 - np.abs(r - 104.0))
+    blend(hu, 90.0, outside * open_front * coverage(shell, width))

@@ -1,0 +1,1 @@
+"""How the demonstration bundle is trained and evaluated; nothing here runs in production."""

@@ -1,0 +1,142 @@
+"""From a noise-free head to the regular volume that a bundle sees, through a randomised scanner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pacs.synthetic.fields import Array, NoiseField
+from pacs.synthetic.heads import SyntheticHead
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A regular volume: ``hu`` and ``target`` (part of blood, 0..1) are [z, y, x] at the bundle's spacing."""
+
+    hu: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+def acquire(
+    head: SyntheticHead,
+    mask: NDArray[np.bool_],
+    target_spacing_mm: Sequence[float],
+    rng: np.random.Generator,
+    *,
+    hard: bool = True,
+) -> Volume:
+    """Scan ``head`` with random thickness, gaps, kernel, noise, shading, coverage and field of view.
+
+    ``mask`` is the blood in ``head``. With ``hard`` False the scanner is an ordinary one: 5 mm slices, little
+    variation (evaluation). Slices are laid back on the regular grid by linear interpolation, as the triage
+    geometry does.
+    """
+    dz, dy, dx = head.spacing_mm
+    hu, blood = head.hu, mask.astype(np.float32)
+    if hard and rng.random() < 0.5:
+        hu = _vary_grey(head, rng)
+    thickness = float(rng.choice([0.6, 1.25, 2.5, 3.0, 4.0, 5.0, 5.0, 5.0, 6.0, 7.0])) if hard else 5.0
+    blur = [max(0.0, thickness**2 - dz**2) ** 0.5 / 12**0.5 / dz, 0.0, 0.0]
+    kernel_mm = float(rng.uniform(0.0, 0.8))
+    blur[1], blur[2] = kernel_mm / dy, kernel_mm / dx
+    hu = ndimage.gaussian_filter(hu, blur)
+    blood = ndimage.gaussian_filter(blood, blur)
+    if hard and rng.random() < 0.35:
+        soft = ndimage.gaussian_filter(hu, [0.0, 1.6 / dy, 1.6 / dx])
+        hu = hu + float(rng.uniform(0.1, 0.7)) * np.clip(hu - soft, -150.0, 150.0)
+    positions = _slice_positions(hu.shape[0] * dz, max(thickness, dz), rng, hard)
+    hu, blood = _take_slices(hu, positions / dz), _take_slices(blood, positions / dz)
+    level = float(rng.uniform(2.0, 7.5)) if hard else float(rng.uniform(3.2, 5.5))
+    hu = hu + _slice_noise(hu.shape, level * (5.0 / max(thickness, 1.5)) ** 0.5, (dy, dx), rng)
+    z_grid = np.arange(positions[0], positions[-1] + 0.01, float(target_spacing_mm[0]))
+    between = np.interp(z_grid, positions, np.arange(len(positions)))
+    hu, blood = _take_slices(hu, between), _take_slices(blood, between)
+    plane = [float(target_spacing_mm[1]) / dy, float(target_spacing_mm[2]) / dx]
+    smooth = float(rng.uniform(0.0, 0.45)) if hard else 0.4
+    hu = _zoom_plane(hu, plane, smooth)
+    blood = _zoom_plane(blood, plane, 0.4)
+    if hard and rng.random() < 0.5:
+        hu, blood = _crop(hu, blood, target_spacing_mm, rng)
+    return Volume(np.clip(hu, -1024, 3071).astype(np.float32), np.clip(blood, 0, 1).astype(np.float32))
+
+
+def _vary_grey(head: SyntheticHead, rng: np.random.Generator) -> Array:
+    """Calibration errors, shading over the head, streaks at the base."""
+    x, y, z = head.points_mm
+    hu = head.hu * float(rng.uniform(0.95, 1.05)) + float(rng.normal(0.0, 1.5))
+    shade = float(rng.uniform(0.0, 2.5)) * NoiseField(rng, 110.0).at(head.points_mm)
+    if rng.random() < 0.4:
+        angle = float(rng.uniform(-0.5, 0.5))
+        wave = np.sin((y * np.cos(angle) + x * np.sin(angle)) / float(rng.uniform(3.0, 9.0)))
+        centre = float(rng.uniform(-40.0, -10.0))
+        shade = shade + float(rng.uniform(2.0, 7.0)) * wave * np.exp(-(((z - centre) / 9.0) ** 2))
+    return hu + shade * (hu > -300.0)
+
+
+def _slice_positions(
+    length_mm: float, thickness: float, rng: np.random.Generator, hard: bool
+) -> NDArray[np.float64]:
+    """Positions of slice centres in mm from the first voxel; sometimes two zones of different spacing."""
+    start = float(rng.uniform(0.0, thickness))
+    step = thickness * (float(rng.uniform(0.8, 1.15)) if hard and rng.random() < 0.3 else 1.0)
+    if hard and rng.random() < 0.2:
+        change = float(rng.uniform(0.25, 0.6)) * length_mm
+        lower = np.arange(start, change, 0.6 * step)
+        upper = np.arange(lower[-1] + float(rng.uniform(0.3, 1.0)) * step, length_mm - 1.0, step)
+        return np.concatenate([lower, upper])
+    return np.arange(start, length_mm - 1.0, step)
+
+
+def _take_slices(volume: Array, at: NDArray[np.float64]) -> Array:
+    """Slices at fractional positions by linear interpolation between the two nearest."""
+    at = np.clip(at, 0.0, volume.shape[0] - 1.0)
+    below = np.minimum(at.astype(int), volume.shape[0] - 2)
+    part = (at - below).astype(np.float32)[:, None, None]
+    mixed: Array = volume[below] * (1.0 - part) + volume[below + 1] * part
+    return mixed
+
+
+def _slice_noise(
+    shape: tuple[int, ...], level_hu: float, step: tuple[float, float], rng: np.random.Generator
+) -> Array:
+    """Noise as a reconstruction leaves it: grain of 1 to 2 mm, little power at low frequencies."""
+    white = rng.standard_normal(shape, dtype=np.float32)
+    grain = float(rng.uniform(0.3, 0.8))
+    fine = ndimage.gaussian_filter(white, [0.0, grain / step[0], grain / step[1]])
+    noise = fine - 0.7 * ndimage.gaussian_filter(white, [0.0, 2.5 / step[0], 2.5 / step[1]])
+    scaled: Array = noise * (level_hu / float(noise[:: max(1, shape[0] // 8)].std()))
+    return scaled
+
+
+def _zoom_plane(volume: Array, factor: Sequence[float], smooth: float) -> Array:
+    """Sample rows and columns every ``factor`` voxels, after a blur of ``smooth`` times the step."""
+    if smooth > 0.0:
+        volume = ndimage.gaussian_filter(volume, [0.0, smooth * factor[0], smooth * factor[1]])
+    rows = np.arange(0.0, volume.shape[1] - 1.0, factor[0])
+    columns = np.arange(0.0, volume.shape[2] - 1.0, factor[1])
+    by_row: Array = _take_slices(volume.swapaxes(0, 1), rows).swapaxes(0, 1)
+    by_column: Array = _take_slices(by_row.transpose(2, 0, 1), columns).transpose(1, 2, 0)
+    return by_column
+
+
+def _crop(
+    hu: Array, blood: Array, spacing_mm: Sequence[float], rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Leave out slices at either end, never ones that hold blood, and part of the air around the head."""
+    filled = np.flatnonzero(blood.sum(axis=(1, 2)) > 0.5)
+    first, last = (int(filled[0]), int(filled[-1])) if len(filled) else (hu.shape[0], 0)
+    low = min(int(rng.uniform(0.0, 45.0) / spacing_mm[0]), first)
+    high = hu.shape[0] - min(int(rng.uniform(0.0, 15.0) / spacing_mm[0]), hu.shape[0] - 1 - last)
+    tissue = np.argwhere((hu > -500.0).any(axis=0))
+    (y0, x0), (y1, x1) = tissue.min(axis=0), tissue.max(axis=0) + 1
+    box: tuple[Any, ...] = (
+        slice(low, max(high, low + 8)),
+        slice(max(0, y0 - int(rng.integers(0, 8))), y1 + int(rng.integers(0, 8))),
+        slice(max(0, x0 - int(rng.integers(0, 8))), x1 + int(rng.integers(0, 8))),
+    )
+    return hu[box], blood[box]
