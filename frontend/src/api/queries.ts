@@ -1,0 +1,140 @@
+import { QueryClient, queryOptions } from "@tanstack/react-query";
+
+import { Problem, query, request } from "./client";
+import type {
+  Alert,
+  ErPatient,
+  Me,
+  Page,
+  Prior,
+  QualitySummary,
+  QuarantinedInstance,
+  RankChange,
+  Report,
+  Review,
+  Study,
+  TriageRun,
+  WorklistItem,
+  WorklistSummary,
+} from "./types";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      refetchOnWindowFocus: true,
+      // A refusal stays a refusal; only a server that cannot be reached is worth a second try.
+      retry: (count, error) => !(error instanceof Problem && error.status < 500) && count < 2,
+    },
+  },
+});
+
+const uidPath = (uid: string) => `/api/worklist/${encodeURIComponent(uid)}/`;
+
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: ({ signal }) => request<Me>("/api/me/", { signal }),
+  staleTime: Infinity,
+});
+
+export const summaryQuery = queryOptions({
+  queryKey: ["worklist", "summary"],
+  queryFn: ({ signal }) => request<WorklistSummary>("/api/worklist/summary/", { signal }),
+});
+
+export const itemQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "item", uid],
+    queryFn: ({ signal }) => request<WorklistItem>(uidPath(uid), { signal }),
+  });
+
+export const historyQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "history", uid],
+    queryFn: ({ signal }) => request<RankChange[]>(`${uidPath(uid)}history/`, { signal }),
+  });
+
+export const priorsQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "priors", uid],
+    queryFn: ({ signal }) => request<Prior[]>(`${uidPath(uid)}priors/`, { signal }),
+    staleTime: 60_000,
+  });
+
+export const runsQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "runs", uid],
+    queryFn: async ({ signal }) => {
+      const params = query({ study_instance_uid: uid, page_size: 50 });
+      return (await request<Page<TriageRun>>(`/api/triage-runs/${params}`, { signal })).results;
+    },
+  });
+
+export const reportsQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["reports", uid],
+    queryFn: async ({ signal }) => {
+      const params = query({ study_instance_uid: uid });
+      return (await request<Page<Report>>(`/api/reports/${params}`, { signal })).results;
+    },
+  });
+
+export const erQuery = queryOptions({
+  queryKey: ["er"],
+  queryFn: async ({ signal }) =>
+    (await request<Page<ErPatient>>("/api/er/patients/?page_size=200", { signal })).results,
+});
+
+export const reviewsQuery = queryOptions({
+  queryKey: ["quality", "reviews"],
+  queryFn: ({ signal }) => request<Page<Review>>("/api/quality/reviews/?page_size=500", { signal }),
+});
+
+export const qualitySummaryQuery = queryOptions({
+  queryKey: ["quality", "summary"],
+  queryFn: ({ signal }) => request<QualitySummary[]>("/api/quality/summary/", { signal }),
+});
+
+export const studiesQuery = (search: string) =>
+  queryOptions({
+    queryKey: ["archive", "studies", search],
+    queryFn: ({ signal }) =>
+      request<Page<Study>>(`/api/studies/${query({ search, page_size: 200 })}`, { signal }),
+    placeholderData: (previous) => previous,
+  });
+
+export const quarantineQuery = queryOptions({
+  queryKey: ["archive", "quarantine"],
+  queryFn: ({ signal }) =>
+    request<Page<QuarantinedInstance>>("/api/quarantine/?page_size=200", { signal }),
+});
+
+const post = <T>(path: string, body: unknown = {}, keepalive = false) =>
+  request<T>(path, { method: "POST", body, keepalive });
+
+export const api = {
+  setTimeZone: (time_zone: string) => request<Me>("/api/me/", { method: "PATCH", body: { time_zone } }),
+  claim: (uid: string) => post<WorklistItem>(`${uidPath(uid)}claim/`),
+  release: (uid: string) => post<WorklistItem>(`${uidPath(uid)}release/`),
+  heartbeat: (uid: string) => post<WorklistItem>(`${uidPath(uid)}heartbeat/`),
+  opened: (uid: string) => post<WorklistItem>(`${uidPath(uid)}opened/`),
+  next: () => post<WorklistItem>("/api/worklist/next/"),
+  acknowledge: (id: string, name: string, read_back: string) =>
+    post<Alert>(`/api/alerts/${id}/acknowledge/`, { name, read_back }),
+  notMyPatient: (id: string, reason: string) => post<Alert>(`/api/alerts/${id}/not-my-patient/`, { reason }),
+  createReport: (study_instance_uid: string) => post<Report>("/api/reports/", { study_instance_uid }),
+  saveReport: (id: string, version: number, sections: { key: string; text: string }[], keepalive = false) =>
+    request<Report>(`/api/reports/${id}/`, { method: "PATCH", body: { version, sections }, keepalive }),
+  decide: (id: string, finding: string, decision: string, version: number) =>
+    post<Report>(`/api/reports/${id}/findings/${finding}/`, { decision, version }),
+  suggestion: (id: string, suggestion: string, state: string, version: number) =>
+    post<Report>(`/api/reports/${id}/suggestions/${suggestion}/`, { state, version }),
+  sign: (id: string, version: number, overrides: { code: string; reason: string }[]) =>
+    post<Report>(`/api/reports/${id}/sign/`, { version, overrides }),
+  addendum: (id: string, text: string) => post<Report>(`/api/reports/${id}/addendum/`, { text }),
+  agree: (id: string, comment: string) => post<Review>(`/api/quality/reviews/${id}/agree/`, { comment }),
+  disagree: (id: string, comment: string) =>
+    post<Review>(`/api/quality/reviews/${id}/disagree/`, { comment }),
+  adjudicate: (id: string, verdict: string, comment: string) =>
+    post<Review>(`/api/quality/reviews/${id}/adjudicate/`, { verdict, comment }),
+};

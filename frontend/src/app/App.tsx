@@ -1,0 +1,85 @@
+import { lazy, Suspense } from "react";
+import { Redirect, Route, Switch } from "wouter";
+import { QueryErrorResetBoundary } from "@tanstack/react-query";
+
+import { Problem } from "../api/client";
+import { Empty, Failed, LoadingRows } from "../ui/states";
+import { Boundary } from "./Boundary";
+import { hasRole, homeFor, places, useMe } from "./session";
+import { Shell } from "./Shell";
+
+const WorklistPage = lazy(() => import("../pages/worklist/WorklistPage"));
+const ReadPage = lazy(() => import("../pages/read/ReadPage"));
+const ErPage = lazy(() => import("../pages/er/ErPage"));
+const QualityPage = lazy(() => import("../pages/quality/QualityPage"));
+const ArchivePage = lazy(() => import("../pages/archive/ArchivePage"));
+const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
+
+function NotYours({ home }: { home: string }) {
+  return (
+    <Empty title="This page is not part of your role">
+      Ask your administrator if you need it, or go to <a href={home}>your own page</a>.
+    </Empty>
+  );
+}
+
+function Pages() {
+  const me = useMe();
+  const home = homeFor(me);
+  const allowed = (path: string) => {
+    const place = places.find((one) => one.path === path);
+    return !place || place.roles.length === 0 || hasRole(me, ...place.roles);
+  };
+  const guard = (path: string, page: React.ReactNode) => (allowed(path) ? page : <NotYours home={home} />);
+  return (
+    <Shell me={me}>
+      <Suspense fallback={<LoadingRows />}>
+        <Switch>
+          <Route path="/">{allowed("/") ? <WorklistPage /> : <Redirect to={home} replace />}</Route>
+          <Route path="/read/:uid">{({ uid }) => guard("/", <ReadPage key={uid} uid={uid} />)}</Route>
+          <Route path="/er">{guard("/er", <ErPage />)}</Route>
+          <Route path="/quality">{guard("/quality", <QualityPage />)}</Route>
+          <Route path="/archive">{guard("/archive", <ArchivePage />)}</Route>
+          <Route path="/guide">
+            <GuidePage />
+          </Route>
+          <Route>
+            <Empty title="There is no such page">
+              Go to <a href={home}>your own page</a>.
+            </Empty>
+          </Route>
+        </Switch>
+      </Suspense>
+    </Shell>
+  );
+}
+
+export function App() {
+  return (
+    <QueryErrorResetBoundary>
+      {({ reset }) => (
+        <Boundary
+          fallback={(error, retry) =>
+            error instanceof Problem && error.status === 403 ? (
+              <Empty title="You are not signed in">
+                <a href="/accounts/login/">Sign in</a> to go on.
+              </Empty>
+            ) : (
+              <Failed
+                error={error}
+                onRetry={() => {
+                  reset();
+                  retry();
+                }}
+              />
+            )
+          }
+        >
+          <Suspense fallback={<LoadingRows />}>
+            <Pages />
+          </Suspense>
+        </Boundary>
+      )}
+    </QueryErrorResetBoundary>
+  );
+}

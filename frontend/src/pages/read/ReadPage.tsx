@@ -1,0 +1,1 @@
+export default function ReadPage(_: { uid: string }) { return null; }

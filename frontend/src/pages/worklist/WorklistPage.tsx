@@ -1,0 +1,236 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useLocation, useSearchParams } from "wouter";
+
+import { explain, Problem } from "../../api/client";
+import { api, historyQuery, itemQuery, priorsQuery, runsQuery, summaryQuery } from "../../api/queries";
+import type { WorklistItem } from "../../api/types";
+import { PageFooter } from "../../app/Shell";
+import { hasRole, useMe } from "../../app/session";
+import { useKeys } from "../../keyboard/useKeys";
+import { useLiveInterval } from "../../live/live";
+import { formatTime } from "../../time/dates";
+import { personName } from "../../ui/person";
+import { Empty, Failed, LoadingRows } from "../../ui/states";
+import { FilterBar } from "./FilterBar";
+import { isFiltered, readFilters, writeFilters, type Filters } from "./filters";
+import { PeekPanel } from "./PeekPanel";
+import { reselect } from "./order";
+import { showItem, useWorklist } from "./useWorklist";
+import { VirtualList, type ListHandle } from "./VirtualList";
+import styles from "./Worklist.module.css";
+
+const SELECTED = "firstread.selected";
+
+interface Notice {
+  text: string;
+  readOnlyUid?: string;
+}
+
+function takenText(error: unknown): string {
+  if (error instanceof Problem && error.status === 409 && error.document.holder) {
+    const until = error.document.claim_expires_at;
+    const lease = until ? ` until ${formatTime(Date.parse(until))}` : "";
+    return `${personName(error.document.holder)} holds this study${lease}.`;
+  }
+  return explain(error);
+}
+
+export default function WorklistPage() {
+  const me = useMe();
+  const client = useQueryClient();
+  const [, navigate] = useLocation();
+  const [params, setParams] = useSearchParams();
+  const filters = useMemo(() => readFilters(params), [params]);
+  const list = useWorklist(filters);
+  const interval = useLiveInterval();
+  const summary = useQuery({ ...summaryQuery, refetchInterval: interval });
+  // The rows on the page, and the name of the list (its filters) that they are.
+  const [{ items, name }, setRows] = useState<{ items: WorklistItem[]; name: string }>({ items: [], name: "" });
+  const [selected, setSelected] = useState<string | null>(() => sessionStorage.getItem(SELECTED));
+  const [peek, setPeek] = useState(false);
+  const [notice, setNotice] = useState<Notice | null>(null);
+  const [out, setOut] = useState({ above: 0, below: 0 });
+  const handle = useRef<ListHandle>(null);
+  const search = useRef<HTMLInputElement>(null);
+  const mayRead = hasRole(me, "radiologist");
+
+  if (list.data && list.data.items !== items) {
+    const next = list.data.items;
+    setSelected(reselect(selected, items, next));
+    setRows({ items: next, name: list.isPlaceholderData ? name : JSON.stringify(filters) });
+  }
+  const current = items.find((item) => item.study_instance_uid === selected) ?? null;
+
+  useEffect(() => {
+    if (selected) sessionStorage.setItem(SELECTED, selected);
+  }, [selected]);
+
+  const setFilters = useCallback(
+    (next: Filters) => setParams(writeFilters(next), { replace: true }),
+    [setParams],
+  );
+
+  const select = useCallback((uid: string) => {
+    setSelected(uid);
+    setNotice(null);
+  }, []);
+
+  const open = useCallback(
+    async (item: WorklistItem) => {
+      const uid = item.study_instance_uid;
+      setNotice(null);
+      if (mayRead && item.state !== "signed" && !item.is_mine) {
+        try {
+          showItem(await api.claim(uid));
+        } catch (error) {
+          setNotice({ text: takenText(error), readOnlyUid: uid });
+          return;
+        }
+      } else {
+        client.setQueryData(["worklist", "item", uid], item);
+      }
+      void client.prefetchQuery(priorsQuery(uid));
+      void client.prefetchQuery(runsQuery(uid));
+      navigate(`/read/${uid}`);
+    },
+    [client, mayRead, navigate],
+  );
+
+  const toggleClaim = useCallback(async (item: WorklistItem) => {
+    setNotice(null);
+    try {
+      const uid = item.study_instance_uid;
+      showItem(await (item.is_mine ? api.release(uid) : api.claim(uid)));
+    } catch (error) {
+      setNotice({ text: takenText(error) });
+    }
+  }, []);
+
+  const takeNext = useCallback(async () => {
+    setNotice(null);
+    try {
+      const item = await api.next();
+      showItem(item);
+      navigate(`/read/${item.study_instance_uid}`);
+    } catch (error) {
+      const none = error instanceof Problem && error.status === 404;
+      setNotice({ text: none ? "Nothing is open for you now." : explain(error) });
+    }
+  }, [navigate]);
+
+  const step = (by: number) => {
+    if (items.length === 0) return;
+    const at = items.findIndex((item) => item.study_instance_uid === selected);
+    const index = at < 0 ? 0 : Math.min(items.length - 1, Math.max(0, at + by));
+    const target = items[index];
+    if (!target) return;
+    select(target.study_instance_uid);
+    handle.current?.reveal(index);
+  };
+
+  useKeys("worklist", {
+    down: () => step(1),
+    up: () => step(-1),
+    pageDown: () => step(handle.current?.pageSize() ?? 10),
+    pageUp: () => step(-(handle.current?.pageSize() ?? 10)),
+    first: () => step(-items.length),
+    last: () => step(items.length),
+    open: () => current && void open(current),
+    claim: () => current && mayRead && void toggleClaim(current),
+    next: () => mayRead && void takeNext(),
+    search: () => search.current?.select(),
+    peek: () => setPeek((shown) => !shown),
+  });
+  useKeys("everywhere", {
+    escape: () => {
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+      if (notice) setNotice(null);
+      else setPeek(false);
+    },
+  });
+
+  useEffect(() => {
+    if (!peek || !selected) return;
+    // The rows around are one key away; have their details before the key is pressed.
+    const timer = setTimeout(() => {
+      void client.prefetchQuery(historyQuery(selected));
+      void client.prefetchQuery(itemQuery(selected));
+    }, 150);
+    return () => clearTimeout(timer);
+  }, [client, peek, selected]);
+
+  const modalities = useMemo(() => [...new Set(items.map((item) => item.modality))].sort(), [items]);
+  const total = list.data?.count ?? 0;
+
+  return (
+    <div className={styles.page}>
+      <h1 className="visually-hidden">Reading worklist</h1>
+      <FilterBar
+        filters={filters}
+        onChange={setFilters}
+        summary={summary.data}
+        modalities={modalities}
+        searchRef={search}
+        onLeaveSearch={() => handle.current?.focus()}
+      />
+      {list.isError && <Failed error={list.error} onRetry={() => void list.refetch()} />}
+      <div className={styles.body}>
+        {list.isPending ? (
+          <LoadingRows rows={18} />
+        ) : items.length === 0 ? (
+          !list.isError && <EmptyList filtered={isFiltered(filters)} onClear={() => setParams({})} />
+        ) : (
+          <VirtualList
+            ref={handle}
+            items={items}
+            name={name}
+            selected={selected}
+            onSelect={select}
+            onOpen={(item) => void open(item)}
+            onClaim={mayRead ? (item) => void toggleClaim(item) : null}
+            onOutOfView={setOut}
+          />
+        )}
+        {peek && current && <PeekPanel item={current} onClose={() => setPeek(false)} />}
+      </div>
+      {notice && (
+        <div className={styles.notice} role="alert">
+          {notice.text}
+          {notice.readOnlyUid && (
+            <button type="button" onClick={() => navigate(`/read/${notice.readOnlyUid ?? ""}`)}>
+              Open read only
+            </button>
+          )}
+          <button type="button" onClick={() => setNotice(null)}>
+            Close
+          </button>
+        </div>
+      )}
+      <PageFooter>
+        <span>
+          ↑ ↓ move · Enter open · C claim · N next for me · / search · Space peek · ? keys
+        </span>
+        <span className={styles.counts}>
+          {total.toLocaleString("en-GB")} {filters.signed ? "signed" : "waiting"}
+          {out.below > 0 && ` · ${String(out.below)} new below`}
+        </span>
+      </PageFooter>
+    </div>
+  );
+}
+
+function EmptyList({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+  return filtered ? (
+    <Empty title="No study fits these filters">
+      <button type="button" className={styles.linkButton} onClick={onClear}>
+        Show the whole list
+      </button>
+    </Empty>
+  ) : (
+    <Empty title="Nothing is waiting">
+      A study stands here from its first image. Send one from a modality to this archive, or let the PACS
+      administrator drop files on the Archive page.
+    </Empty>
+  );
+}
