@@ -22,9 +22,12 @@ class Patient(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        # Without a Patient ID nothing tells two people apart: each such study has a row of its own.
         constraints = [
             models.UniqueConstraint(
-                fields=["patient_id", "issuer_of_patient_id"], name="pacs_patient_identity"
+                fields=["patient_id", "issuer_of_patient_id"],
+                condition=~models.Q(patient_id=""),
+                name="pacs_patient_identity",
             )
         ]
         indexes = [models.Index(fields=["patient_name"])]
@@ -70,6 +73,9 @@ class Study(models.Model):
     )
     received_at = models.DateTimeField(help_text="First instance stored.")
     last_instance_at = models.DateTimeField(help_text="Latest instance stored.")
+    receiving_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is receiving; later than received_at when reopened."
+    )
     associations_open = models.PositiveIntegerField(default=0)
     completion_due_at = models.DateTimeField(
         null=True,

@@ -1,0 +1,44 @@
+"""The end of a DICOM association: its studies may be complete now."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+
+from foundation.audit import services as audit
+from pacs import completeness
+from pacs.models import Study
+from pacs.services.objects import Source
+
+
+def close_association(*, source: Source) -> list[int]:
+    """Take an ended association out of its studies' counts, record it, and apply the completeness rule.
+
+    Returns:
+        Ids of the studies that are complete now.
+    """
+    association = source.association
+    if association is None or not association.study_ids:
+        return []
+    study_ids = sorted(association.study_ids)
+    with transaction.atomic():
+        for study in Study.objects.filter(pk__in=study_ids).select_related("patient").order_by("pk"):
+            Study.objects.filter(pk=study.pk, associations_open__gt=0).update(
+                associations_open=F("associations_open") - 1
+            )
+            audit.record(
+                audit.Kind.INSTANCES_TRANSFERRED,
+                action="C",
+                channel=source.channel,
+                peer=source.peer or source.label,
+                study_instance_uid=study.study_instance_uid,
+                patient_id=study.patient.patient_id,
+                detail={
+                    "source": source.label,
+                    "association": association.key,
+                    "phase": "end",
+                    "instances": association.instances.get(study.pk, 0),
+                },
+            )
+    association.study_ids.clear()
+    return completeness.complete_due_studies(study_ids=study_ids)
