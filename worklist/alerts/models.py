@@ -68,6 +68,14 @@ class AlertStep(models.Model):
     at = models.DateTimeField(auto_now_add=True)
     rung = models.PositiveSmallIntegerField()
     who = models.CharField(max_length=200)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Set where a person acted, empty where they were told.",
+    )
     channel = models.CharField(max_length=32)
     outcome = models.CharField(max_length=200)
 

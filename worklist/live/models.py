@@ -1,5 +1,6 @@
 """The log of what changed, so that a browser that was away can ask for what it missed."""
 
+from django.conf import settings
 from django.db import models
 
 
@@ -23,3 +24,14 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.component} {self.at:%H:%M:%S}"
+
+
+class Presence(models.Model):
+    """One open connection of one person: whom the page channel of an alert reaches now."""
+
+    connection = models.CharField(max_length=36, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"Connection {self.pk}"

@@ -2,4 +2,8 @@
 
 from typing import Any
 
-websocket_urlpatterns: list[Any] = []
+from django.urls import path
+
+from worklist.live.consumers import LiveConsumer
+
+websocket_urlpatterns: list[Any] = [path("ws/", LiveConsumer.as_asgi())]

@@ -5,3 +5,8 @@ class QueueConfig(AppConfig):
     name = "worklist.queue"
     label = "queue"
     verbose_name = "Worklist"
+
+    def ready(self) -> None:
+        from worklist.queue import signals
+
+        signals.connect()

@@ -50,9 +50,14 @@ class WorklistItem(models.Model):
     ai_status = models.CharField(max_length=16, choices=AiStatus.choices, default=AiStatus.WAITING)
     ai_reason = models.CharField(max_length=500, blank=True)
     ai_flagged = models.BooleanField(default=False)
+    policy_version = models.CharField(max_length=32, blank=True)
+    ranked_at = models.DateTimeField(
+        null=True, blank=True, help_text="News of order, images and AI up to here is in the rank."
+    )
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="claims"
     )
+    claimed_at = models.DateTimeField(null=True, blank=True)
     claim_expires_at = models.DateTimeField(null=True, blank=True)
     first_opened_at = models.DateTimeField(null=True, blank=True)
     first_opened_by = models.ForeignKey(
@@ -87,6 +92,7 @@ class RankChange(models.Model):
     item = models.ForeignKey(WorklistItem, on_delete=models.CASCADE, related_name="history")
     at = models.DateTimeField(auto_now_add=True)
     cause = models.CharField(max_length=64)
+    policy_version = models.CharField(max_length=32, blank=True)
     due_at = models.DateTimeField()
     reasons = models.JSONField(default=list)
 

@@ -1,0 +1,71 @@
+"""Who is told, and what comes next: the ladder of an alert, as pure rules.
+
+Rung 0 is the ER staff of the patient's department, rung 1 the whole ER, rung 2 everybody who reads as
+well. An alert leaves the ladder only when a named person acknowledges it. On the last rung it stays and
+is repeated each time its deadline passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+ER_STAFF = "er_staff"
+RADIOLOGIST = "radiologist"
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Whom a rung tells.
+
+    Attributes:
+        roles: role slugs.
+        department: only staff of this department and staff of the whole ER; "" means all.
+    """
+
+    roles: tuple[str, ...]
+    department: str
+
+    def in_words(self) -> str:
+        """For the delivery log and the page."""
+        if RADIOLOGIST in self.roles:
+            return "all ER staff and all radiologists"
+        return f"ER staff of {self.department}" if self.department else "all ER staff"
+
+    def includes(self, roles: frozenset[str], department: str) -> bool:
+        """True when a person with these roles and this department is told."""
+        if roles.isdisjoint(self.roles):
+            return False
+        return not self.department or department in {"", self.department}
+
+
+LAST_RUNG = 2
+
+
+def audience(rung: int, department: str) -> Audience:
+    """Whom `rung` tells, for a patient of `department` ("" when unknown: then the whole ER)."""
+    if rung <= 0:
+        return Audience((ER_STAFF,), department)
+    if rung == 1:
+        return Audience((ER_STAFF,), "")
+    return Audience((ER_STAFF, RADIOLOGIST), "")
+
+
+def next_rung(rung: int, department: str) -> int:
+    """The rung after `rung`; the first that tells somebody more, and the last one for ever."""
+    following = rung + 1
+    while following < LAST_RUNG and audience(following, department) == audience(rung, department):
+        following += 1
+    return min(following, LAST_RUNG)
+
+
+def deadline(now: datetime, rung_seconds: int) -> datetime:
+    """When an unanswered alert that was told at `now` goes on."""
+    return now + timedelta(seconds=rung_seconds)
+
+
+def alerts(
+    *, presence: str, probability: float, alert_threshold: float, criticality: str, live: bool
+) -> bool:
+    """True when a finding rings: critical, present, above the threshold, from a live model."""
+    return live and criticality == "critical" and presence == "present" and probability >= alert_threshold

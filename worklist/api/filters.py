@@ -1,0 +1,73 @@
+"""Filters and search of the worklist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+
+from pacs.models import LocationClass, OrderPriority
+from worklist.queue.models import UNREAD_STATES, AiStatus, ItemState, WorklistItem
+
+
+class NumberInFilter(django_filters.BaseInFilter, django_filters.NumberFilter):
+    """Several ids, separated by commas."""
+
+
+class WorklistFilter(django_filters.FilterSet):
+    """`?state=` may repeat; without it, what is unread."""
+
+    id = NumberInFilter(field_name="pk", lookup_expr="in", help_text="One or more ids, by commas.")
+    search = django_filters.CharFilter(
+        method="filter_search", help_text="Patient name or ID, accession number, study, reason for exam."
+    )
+    state = django_filters.MultipleChoiceFilter(choices=ItemState.choices)
+    modality = django_filters.CharFilter(method="filter_modality")
+    priority_class = django_filters.MultipleChoiceFilter(choices=OrderPriority.choices)
+    location_class = django_filters.MultipleChoiceFilter(choices=LocationClass.choices)
+    ai_status = django_filters.MultipleChoiceFilter(choices=AiStatus.choices)
+    ai_flag = django_filters.BooleanFilter(field_name="ai_flagged", help_text="Raised by a live model.")
+    mine = django_filters.BooleanFilter(method="filter_mine", help_text="Claimed by the caller.")
+    study_instance_uid = django_filters.CharFilter(field_name="study__study_instance_uid")
+    accession_number = django_filters.CharFilter(method="filter_accession_number")
+    patient_id = django_filters.CharFilter(field_name="study__patient__patient_id")
+
+    class Meta:
+        model = WorklistItem
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[WorklistItem]) -> QuerySet[WorklistItem]:
+        queryset = super().filter_queryset(queryset)
+        if self.form.cleaned_data["state"]:
+            return queryset
+        return queryset.filter(state__in=UNREAD_STATES)
+
+    def filter_search(self, queryset: Any, name: str, value: str) -> Any:
+        for word in value.replace("^", " ").split():
+            queryset = queryset.filter(
+                Q(study__patient__patient_name__icontains=word)
+                | Q(study__patient__patient_id__icontains=word)
+                | Q(study__accession_number__icontains=word)
+                | Q(study__study_description__icontains=word)
+                | Q(study__order__accession_number__icontains=word)
+                | Q(study__order__reason_for_exam__icontains=word)
+            )
+        return queryset
+
+    def filter_modality(self, queryset: Any, name: str, value: str) -> Any:
+        modality = value.upper()
+        field = "study__modalities"
+        return queryset.filter(
+            Q(**{field: modality})
+            | Q(**{f"{field}__startswith": f"{modality}\\"})
+            | Q(**{f"{field}__endswith": f"\\{modality}"})
+            | Q(**{f"{field}__contains": f"\\{modality}\\"})
+        )
+
+    def filter_accession_number(self, queryset: Any, name: str, value: str) -> Any:
+        return queryset.filter(Q(study__accession_number=value) | Q(study__order__accession_number=value))
+
+    def filter_mine(self, queryset: Any, name: str, value: bool) -> Any:
+        mine = Q(claimed_by=self.request.user)
+        return queryset.filter(mine) if value else queryset.exclude(mine)

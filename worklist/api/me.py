@@ -1,0 +1,63 @@
+"""`/api/me/`: who is signed in, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from foundation.accounts.models import User
+from worklist.api import shapes
+
+
+class MeChange(serializers.Serializer):
+    time_zone = serializers.CharField(
+        max_length=64, allow_blank=True, help_text="IANA name; empty means the browser's."
+    )
+
+    def validate_time_zone(self, value: str) -> str:
+        if value and value not in available_timezones():
+            raise serializers.ValidationError("This is no IANA time zone, such as Europe/Berlin.")
+        return value
+
+
+class Me(APIView):
+    """The caller and the site."""
+
+    @extend_schema(responses=shapes.MeShape)
+    def get(self, request: Request) -> Response:
+        """The caller's roles decide which pages they get."""
+        return Response(_document(request.user))
+
+    @extend_schema(request=MeChange, responses=shapes.MeShape)
+    def patch(self, request: Request) -> Response:
+        """Choose a time zone."""
+        change = MeChange(data=request.data)
+        change.is_valid(raise_exception=True)
+        user = request.user
+        assert isinstance(user, User)
+        user.time_zone = change.validated_data["time_zone"]
+        user.save(update_fields=["time_zone"])
+        return Response(_document(user))
+
+
+def _document(user: Any) -> dict[str, Any]:
+    return {
+        "username": user.username,
+        "display_name": user.display_name or user.username,
+        "roles": sorted(user.role_slugs),
+        "department": user.department,
+        "time_zone": user.time_zone,
+        "idle_timeout_s": settings.IDLE_TIMEOUT_SECONDS,
+        "site": {
+            "name": settings.SITE_NAME,
+            "ae_title": settings.AE_TITLE,
+            "not_for_clinical_use": True,
+        },
+    }

@@ -1,0 +1,101 @@
+"""Loads what the documents need in a constant number of queries."""
+
+from __future__ import annotations
+
+from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from foundation.accounts.models import Role, User
+from pacs.models import Study, StudyState
+from triage.models import Finding, ModelState, RunState, TriageRun
+from worklist.alerts.models import Alert
+from worklist.queue.models import WorklistItem
+
+# Large columns that no list shows.
+_STUDY_BULK = "attributes"
+_MODEL_BULK = ("config", "intended_use")
+# Shadow and draft models are measured, and no reader sees them.
+SEES_SHADOW = (Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
+
+
+def items_for_list() -> QuerySet[WorklistItem]:
+    """Items with everything a row shows, in the order of the list."""
+    return (
+        WorklistItem.objects.select_related("study__patient", "study__order", "study__report", "claimed_by")
+        .defer(f"study__{_STUDY_BULK}")
+        .annotate(prior_count=_prior_count())
+        .prefetch_related(Prefetch("study__triage_runs", queryset=_live_runs(), to_attr="live_runs"))
+        .order_by("due_at", "arrived_at", "pk")
+    )
+
+
+def items_for_er() -> QuerySet[WorklistItem]:
+    """Items with what the ER page shows."""
+    return (
+        WorklistItem.objects.select_related("study__patient", "study__order", "study__report__signed_by")
+        .defer(f"study__{_STUDY_BULK}")
+        .prefetch_related(Prefetch("study__alerts", queryset=alerts_for_list(), to_attr="all_alerts"))
+    )
+
+
+def alerts_for_list() -> QuerySet[Alert]:
+    """Alerts with what their document shows, latest first."""
+    return (
+        Alert.objects.select_related(
+            "study__patient", "study__order", "finding__run__model", "acknowledged_by"
+        )
+        .defer(
+            f"study__{_STUDY_BULK}",
+            "finding__run__input_instance_uids",
+            *(f"finding__run__model__{name}" for name in _MODEL_BULK),
+        )
+        .prefetch_related("steps", "finding__decisions")
+        .order_by("-raised_at", "-pk")
+    )
+
+
+def runs_for(user: User) -> QuerySet[TriageRun]:
+    """Runs `user` may see, latest first."""
+    runs = (
+        TriageRun.objects.select_related("study", "series", "model")
+        .defer(f"study__{_STUDY_BULK}", "series__attributes", *(f"model__{name}" for name in _MODEL_BULK))
+        .prefetch_related(_findings())
+        .order_by("-pk")
+    )
+    if user.has_role(*SEES_SHADOW):
+        return runs
+    return runs.filter(model__state__in=[ModelState.LIVE, ModelState.RETIRED])
+
+
+def _live_runs() -> QuerySet[TriageRun]:
+    return (
+        TriageRun.objects.filter(model__state=ModelState.LIVE, state__in=[RunState.DONE, RunState.STALE])
+        .select_related("model")
+        .defer("input_instance_uids", "timings", *(f"model__{name}" for name in _MODEL_BULK))
+        .prefetch_related(_findings())
+        .order_by("pk")
+    )
+
+
+def _findings() -> Prefetch:
+    return Prefetch("findings", queryset=Finding.objects.order_by("pk").prefetch_related("decisions"))
+
+
+def _prior_count() -> Coalesce:
+    """How many studies pacs.selectors.priors_of would give."""
+    priors = (
+        Study.objects.filter(
+            patient=OuterRef("study__patient"),
+            patient__patient_id__gt="",
+            state=StudyState.COMPLETE,
+            study_date__gt="",
+            study_date__lte=OuterRef("study__study_date"),
+        )
+        .exclude(pk=OuterRef("study_id"))
+        .exclude(study_date=OuterRef("study__study_date"), study_time__gte=OuterRef("study__study_time"))
+        .order_by()
+        .values("patient")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    return Coalesce(Subquery(priors, output_field=IntegerField()), Value(0))

@@ -1,0 +1,237 @@
+"""The shapes of the API's documents, for OpenAPI; worklist/api/documents.py builds them.
+
+Volumes in mL, diameters in mm, probabilities 0 to 1, times ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from foundation.accounts.models import Role
+from pacs.models import LocationClass, OrderPriority, StudyState
+from triage.models import Finding, ModelState, Outcome, RunState
+from worklist.alerts.models import AlertState
+from worklist.queue.models import AiStatus, ItemState
+from worklist.reports.models import FindingDecision, ReportState
+
+
+class Person(serializers.Serializer):
+    username = serializers.CharField()
+    display_name = serializers.CharField()
+
+
+class PatientShape(serializers.Serializer):
+    id = serializers.CharField(help_text="Patient ID (0010,0020).")
+    name = serializers.CharField(help_text="Patient's Name as received (PN).")
+    birth_date = serializers.DateField(allow_null=True)
+    age = serializers.CharField(allow_null=True, help_text="At the time of the study: 71 Y, 5 M, 3 W, 2 D.")
+    sex = serializers.CharField()
+
+
+class PpvShape(serializers.Serializer):
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    flags = serializers.IntegerField()
+    true_flags = serializers.IntegerField()
+
+
+class FindingShape(serializers.Serializer):
+    id = serializers.CharField()
+    code = serializers.CharField()
+    scheme = serializers.CharField()
+    meaning = serializers.CharField()
+    presence = serializers.ChoiceField(choices=Finding.Presence.choices)
+    probability = serializers.FloatField(allow_null=True)
+    volume_ml = serializers.FloatField(allow_null=True)
+    largest_diameter_mm = serializers.FloatField(allow_null=True)
+    side = serializers.CharField()
+    subtype = serializers.CharField()
+    slice_from = serializers.IntegerField(allow_null=True)
+    slice_to = serializers.IntegerField(allow_null=True)
+    key_sop_instance_uid = serializers.CharField()
+    key_series_instance_uid = serializers.CharField()
+    model = serializers.CharField()
+    model_version = serializers.CharField()
+    model_state = serializers.ChoiceField(choices=ModelState.choices)
+    seg_sop_instance_uid = serializers.CharField()
+    seg_series_instance_uid = serializers.CharField()
+    ppv = PpvShape(allow_null=True, help_text="This site's own, with a 95 % interval.")
+    decision = serializers.ChoiceField(choices=FindingDecision.Decision.choices, allow_null=True)
+
+
+class ReasonShape(serializers.Serializer):
+    code = serializers.CharField()
+    text = serializers.CharField()
+    minutes = serializers.IntegerField(allow_null=True)
+
+
+class ItemShape(serializers.Serializer):
+    id = serializers.CharField()
+    version = serializers.IntegerField()
+    study_instance_uid = serializers.CharField()
+    accession_number = serializers.CharField()
+    modality = serializers.CharField()
+    study_description = serializers.CharField()
+    study_date = serializers.DateField(allow_null=True)
+    body_part = serializers.CharField()
+    patient = PatientShape()
+    priority_class = serializers.ChoiceField(choices=OrderPriority.choices)
+    location_class = serializers.ChoiceField(choices=LocationClass.choices)
+    location = serializers.CharField()
+    reason_for_exam = serializers.CharField()
+    state = serializers.ChoiceField(choices=ItemState.choices)
+    claimed_by = Person(allow_null=True)
+    claim_expires_at = serializers.DateTimeField(allow_null=True)
+    is_mine = serializers.BooleanField()
+    arrived_at = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+    study_state = serializers.ChoiceField(choices=StudyState.choices)
+    number_of_series = serializers.IntegerField()
+    number_of_instances = serializers.IntegerField()
+    due_at = serializers.DateTimeField()
+    due_without_ai_at = serializers.DateTimeField()
+    reasons = ReasonShape(many=True)
+    ai_status = serializers.ChoiceField(choices=AiStatus.choices)
+    ai_reason = serializers.CharField()
+    findings = FindingShape(many=True)
+    prior_count = serializers.IntegerField()
+    report_id = serializers.CharField(allow_null=True)
+    report_state = serializers.ChoiceField(choices=ReportState.choices, allow_null=True)
+    first_opened_at = serializers.DateTimeField(allow_null=True)
+    signed_at = serializers.DateTimeField(allow_null=True)
+
+
+class SummaryShape(serializers.Serializer):
+    open = serializers.IntegerField(help_text="Unread: unclaimed and claimed.")
+    unclaimed = serializers.IntegerField()
+    mine = serializers.IntegerField()
+    stat = serializers.IntegerField()
+    er = serializers.IntegerField()
+    ai_flags = serializers.IntegerField()
+    due_30_min = serializers.IntegerField()
+    signed_today = serializers.IntegerField(help_text="Since midnight in the caller's time zone.")
+
+
+class RankChangeShape(serializers.Serializer):
+    at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField()
+    reasons = ReasonShape(many=True)
+    cause = serializers.CharField()
+
+
+class PriorShape(serializers.Serializer):
+    study_instance_uid = serializers.CharField()
+    study_date = serializers.DateField(allow_null=True)
+    modality = serializers.CharField()
+    study_description = serializers.CharField()
+    report_state = serializers.ChoiceField(choices=ReportState.choices, allow_null=True)
+    impression = serializers.CharField()
+
+
+class RunShape(serializers.Serializer):
+    id = serializers.CharField()
+    study_instance_uid = serializers.CharField()
+    series_instance_uid = serializers.CharField()
+    state = serializers.ChoiceField(choices=RunState.choices)
+    model = serializers.CharField()
+    model_version = serializers.CharField()
+    model_state = serializers.ChoiceField(choices=ModelState.choices)
+    weights_sha256 = serializers.CharField()
+    input_instance_count = serializers.IntegerField()
+    attempts = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    outcome = serializers.ChoiceField(choices=[("", "None yet"), *Outcome.choices])
+    outcome_reason = serializers.CharField()
+    findings = FindingShape(many=True)
+
+
+class ToldShape(serializers.Serializer):
+    at = serializers.DateTimeField()
+    who = serializers.CharField()
+    channel = serializers.CharField()
+    outcome = serializers.CharField()
+
+
+class NextStepShape(serializers.Serializer):
+    at = serializers.DateTimeField()
+    who = serializers.CharField()
+
+
+class AlertShape(serializers.Serializer):
+    id = serializers.CharField()
+    study_instance_uid = serializers.CharField()
+    patient = PatientShape()
+    accession_number = serializers.CharField()
+    location = serializers.CharField()
+    department = serializers.CharField()
+    finding = FindingShape()
+    state = serializers.ChoiceField(choices=AlertState.choices)
+    raised_at = serializers.DateTimeField()
+    deadline_at = serializers.DateTimeField(allow_null=True)
+    rung = serializers.IntegerField()
+    told = ToldShape(many=True)
+    next_step = NextStepShape(allow_null=True)
+    acknowledged_by = Person(allow_null=True)
+    acknowledged_name = serializers.CharField()
+    acknowledged_at = serializers.DateTimeField(allow_null=True)
+    read_back = serializers.CharField()
+    preview_url = serializers.CharField()
+    caption = serializers.CharField()
+
+
+class SignedReportShape(serializers.Serializer):
+    id = serializers.CharField()
+    impression = serializers.CharField()
+    signed_at = serializers.DateTimeField()
+    signed_by = Person(allow_null=True)
+
+
+class ErPatientShape(serializers.Serializer):
+    study_instance_uid = serializers.CharField()
+    patient = PatientShape()
+    accession_number = serializers.CharField()
+    location = serializers.CharField()
+    priority_class = serializers.ChoiceField(choices=OrderPriority.choices)
+    stage = serializers.ChoiceField(choices=["scanned", "complete", "being_read", "signed"])
+    stage_since = serializers.DateTimeField()
+    arrived_at = serializers.DateTimeField()
+    ai_status = serializers.ChoiceField(choices=AiStatus.choices)
+    ai_reason = serializers.CharField()
+    alert = AlertShape(allow_null=True)
+    preview_url = serializers.CharField()
+    report = SignedReportShape(allow_null=True)
+
+
+class SiteShape(serializers.Serializer):
+    name = serializers.CharField()
+    ae_title = serializers.CharField()
+    not_for_clinical_use = serializers.BooleanField()
+
+
+class MeShape(serializers.Serializer):
+    username = serializers.CharField()
+    display_name = serializers.CharField()
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
+    department = serializers.CharField()
+    time_zone = serializers.CharField()
+    idle_timeout_s = serializers.IntegerField()
+    site = SiteShape()
+
+
+class ProblemShape(serializers.Serializer):
+    """RFC 9457."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+
+
+class TakenShape(ProblemShape):
+    """Somebody else holds the study; or, without a holder, the caller's claim ended."""
+
+    holder = Person(allow_null=True)
+    claim_expires_at = serializers.DateTimeField(allow_null=True)

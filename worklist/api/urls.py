@@ -1,0 +1,20 @@
+"""Every address under /api/ of the worklist."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from worklist.api import er, me
+from worklist.api.alerts import AlertViewSet
+from worklist.api.triage_runs import TriageRunViewSet
+from worklist.api.worklist import WorklistViewSet
+
+router = SimpleRouter()
+router.register("worklist", WorklistViewSet, basename="worklist")
+router.register("triage-runs", TriageRunViewSet, basename="triage-runs")
+router.register("alerts", AlertViewSet, basename="alerts")
+
+urlpatterns = [
+    path("me/", me.Me.as_view(), name="me"),
+    path("er/patients/", er.ErPatients.as_view(), name="er-patients"),
+    path("", include(router.urls)),
+]

@@ -1,0 +1,192 @@
+"""`/api/worklist/`: the list, one study, claims."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.db import transaction
+from django.db.models import Count, Q
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from foundation.accounts.models import Role, User
+from foundation.accounts.permissions import has_role
+from foundation.problems import Problem
+from pacs.selectors import priors_of
+from worklist.api import auditing, documents, shapes
+from worklist.api.filters import WorklistFilter
+from worklist.api.ppv import local_ppv
+from worklist.api.rows import items_for_list
+from worklist.queue import claims
+from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
+
+READERS = has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.SERVICE)
+RADIOLOGISTS = has_role(Role.RADIOLOGIST)
+READING = frozenset({"list", "retrieve", "summary", "history", "priors"})
+FILTER_NAMES = frozenset(WorklistFilter.base_filters)
+
+
+class WorklistViewSet(GenericViewSet[WorklistItem]):
+    """The reading worklist, ordered by deadline; ties by arrival."""
+
+    serializer_class = shapes.ItemShape
+    filterset_class = WorklistFilter
+    lookup_field = "study_instance_uid"
+    lookup_value_regex = "[0-9.]+"
+    queryset = WorklistItem.objects.none()
+
+    def get_queryset(self) -> Any:
+        return items_for_list()
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [READERS() if self.action in READING else RADIOLOGISTS()]
+
+    def list(self, request: Request) -> Response:
+        """What is unread, the most urgent first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        assert page is not None
+        auditing.list_read(request, "worklist", FILTER_NAMES)
+        return self.get_paginated_response(self._documents(page))
+
+    def retrieve(self, request: Request, study_instance_uid: str) -> Response:
+        """One study's row."""
+        item = self._item(study_instance_uid)
+        auditing.study_read(request, item.study, "worklist item")
+        return Response(self._documents([item])[0])
+
+    @extend_schema(responses=shapes.SummaryShape, filters=False)
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    def summary(self, request: Request) -> Response:
+        """Counts for the head of the list."""
+        now = timezone.now()
+        unread = Q(state__in=UNREAD_STATES)
+        counts = WorklistItem.objects.aggregate(
+            open=Count("pk", filter=unread),
+            unclaimed=Count("pk", filter=Q(state=ItemState.OPEN)),
+            mine=Count("pk", filter=Q(state=ItemState.CLAIMED, claimed_by=_user(request))),
+            stat=Count("pk", filter=unread & Q(priority_class="stat")),
+            er=Count("pk", filter=unread & Q(location_class="er")),
+            ai_flags=Count("pk", filter=unread & Q(ai_flagged=True)),
+            due_30_min=Count("pk", filter=unread & Q(due_at__lte=now + timedelta(minutes=30))),
+            signed_today=Count("pk", filter=Q(signed_at__gte=_midnight(_user(request)))),
+        )
+        return Response(counts)
+
+    @extend_schema(responses=shapes.RankChangeShape(many=True), filters=False)
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def history(self, request: Request, study_instance_uid: str) -> Response:
+        """How the study's place changed, and why."""
+        item = self._item(study_instance_uid)
+        auditing.study_read(request, item.study, "history of rank")
+        return Response([documents.rank_change_document(c) for c in item.history.order_by("pk")])
+
+    @extend_schema(responses=shapes.PriorShape(many=True), filters=False)
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def priors(self, request: Request, study_instance_uid: str) -> Response:
+        """Earlier studies of the same patient, latest first."""
+        item = self._item(study_instance_uid)
+        auditing.study_read(request, item.study, "priors")
+        priors = priors_of(item.study).select_related("report").defer("attributes")
+        return Response([documents.prior_document(prior) for prior in priors])
+
+    @extend_schema(request=None, responses={200: shapes.ItemShape, 409: shapes.TakenShape})
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, study_instance_uid: str) -> Response:
+        """Hold the study for the caller; 409 names who holds it already."""
+        item = self._item(study_instance_uid)
+        with transaction.atomic():
+            self._guarded(claims.claim, item, request)
+            auditing.study_changed(request, item.study, "claimed")
+        return self._changed(study_instance_uid)
+
+    @extend_schema(request=None, responses={200: shapes.ItemShape, 409: shapes.TakenShape})
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, study_instance_uid: str) -> Response:
+        """Give the study back."""
+        item = self._item(study_instance_uid)
+        with transaction.atomic():
+            self._guarded(claims.release, item, request)
+            auditing.study_changed(request, item.study, "released")
+        return self._changed(study_instance_uid)
+
+    @extend_schema(request=None, responses={200: shapes.ItemShape, 409: shapes.TakenShape})
+    @action(detail=True, methods=["post"])
+    def heartbeat(self, request: Request, study_instance_uid: str) -> Response:
+        """The caller is still reading: the claim's lease starts anew."""
+        self._guarded(claims.heartbeat, self._item(study_instance_uid), request)
+        return self._changed(study_instance_uid)
+
+    @extend_schema(request=None, responses=shapes.ItemShape)
+    @action(detail=True, methods=["post"])
+    def opened(self, request: Request, study_instance_uid: str) -> Response:
+        """The caller sees the study now; the first time is kept, with what AI had said by then."""
+        item = self._item(study_instance_uid)
+        with transaction.atomic():
+            if claims.record_opened(item_id=item.pk, user=_user(request)):
+                flags = [f["id"] for f in self._documents([item])[0]["findings"]]
+                auditing.study_changed(
+                    request, item.study, "first opened", ai_status=item.ai_status, findings_shown=flags
+                )
+        auditing.study_read(request, item.study, "opened for reading")
+        return self._changed(study_instance_uid)
+
+    @extend_schema(request=None, responses={200: shapes.ItemShape, 404: shapes.ProblemShape}, filters=False)
+    @action(detail=False, methods=["post"], filterset_class=None)
+    def next(self, request: Request) -> Response:
+        """Claim the first free study for the caller; 404 when nothing is free."""
+        with transaction.atomic():
+            claimed = claims.claim_next(user=_user(request))
+            if claimed is None:
+                raise Problem(404, "Nothing to read", "No study is free. New ones show by themselves.")
+            item = self.get_queryset().get(pk=claimed.pk)
+            auditing.study_changed(request, item.study, "claimed", by="next")
+        return Response(self._documents([item])[0])
+
+    def _item(self, study_instance_uid: str) -> WorklistItem:
+        item: WorklistItem = get_object_or_404(
+            self.get_queryset(), study__study_instance_uid=study_instance_uid
+        )
+        return item
+
+    def _changed(self, study_instance_uid: str) -> Response:
+        return Response(self._documents([self._item(study_instance_uid)])[0])
+
+    def _documents(self, items: Any) -> Any:
+        runs = [run for item in items for run in item.study.live_runs]
+        view = documents.View(user_id=_user(self.request).pk, ppv=local_ppv(documents.model_ids(runs)))
+        return [documents.item_document(item, view) for item in items]
+
+    @staticmethod
+    def _guarded(service: Any, item: WorklistItem, request: Request) -> None:
+        try:
+            service(item_id=item.pk, user=_user(request))
+        except claims.NotYours as refusal:
+            held = refusal.item if refusal.item.state == ItemState.CLAIMED else None
+            raise Problem(
+                409,
+                "Taken" if held else "Not claimed",
+                str(refusal),
+                holder=documents.person(held.claimed_by) if held else None,
+                claim_expires_at=held.claim_expires_at if held else None,
+            ) from None
+
+
+def _user(request: Request) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _midnight(user: User) -> Any:
+    try:
+        zone = ZoneInfo(user.time_zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo("UTC")
+    return timezone.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)

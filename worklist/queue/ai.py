@@ -1,0 +1,108 @@
+"""What AI has to say about a study, honestly: late, failed and not applicable never look like negative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pacs.models import Study, StudyState
+from triage.models import ModelState, Outcome, RunState, TriageRun
+from worklist.queue.models import AiStatus
+from worklist.queue.priority import AiFinding
+
+
+@dataclass(frozen=True)
+class AiState:
+    """Status and reason for the list, and the findings that raise the study."""
+
+    status: AiStatus
+    reason: str
+    findings: tuple[AiFinding, ...]
+
+
+def ai_state_of(study: Study) -> AiState:
+    """What the live models say of `study`. Shadow models are measured, not shown."""
+    runs = list(
+        TriageRun.objects.filter(study=study, model__state=ModelState.LIVE)
+        .select_related("model")
+        .prefetch_related("findings")
+        .defer("input_instance_uids", "model__config")
+        .order_by("pk")
+    )
+    current = [run for run in runs if run.state != RunState.STALE]
+    status, reason = _status(study, current)
+    return AiState(status=status, reason=reason, findings=_rank_findings(runs))
+
+
+def _status(study: Study, runs: Sequence[TriageRun]) -> tuple[AiStatus, str]:
+    states = {run.state for run in runs}
+    if RunState.RUNNING in states:
+        return AiStatus.RUNNING, ""
+    if RunState.WAITING in states:
+        return AiStatus.WAITING, ""
+    trouble = "; ".join(
+        f"{run.model.name}: {run.reason}"
+        for run in runs
+        if run.state in (RunState.FAILED, RunState.NOT_ANALYSED) and run.reason
+    )[:500]
+    for state, status in (
+        (RunState.DONE, AiStatus.DONE),
+        (RunState.FAILED, AiStatus.FAILED),
+        (RunState.NOT_ANALYSED, AiStatus.NOT_ANALYSED),
+    ):
+        if state in states:
+            return status, trouble
+    if study.state == StudyState.RECEIVING:
+        return AiStatus.WAITING, "Images are still arriving."
+    return AiStatus.NOT_APPLICABLE, "No live model is made for this study."
+
+
+def speaking_runs(runs: Sequence[TriageRun]) -> list[TriageRun]:
+    """Runs whose findings hold now, of one study's runs.
+
+    A stale positive run keeps its say until a run that replaces it is done, so that late images or a
+    failed repeat never push a flagged patient back.
+    """
+    return [run for run in runs if run.state == RunState.DONE or _not_yet_replaced(run, runs)]
+
+
+def _not_yet_replaced(run: TriageRun, runs: Sequence[TriageRun]) -> bool:
+    if run.state != RunState.STALE or run.outcome != Outcome.POSITIVE:
+        return False
+    return not any(
+        later.state == RunState.DONE and later.model_id == run.model_id and later.pk > run.pk
+        for later in runs
+    )
+
+
+def _rank_findings(runs: Sequence[TriageRun]) -> tuple[AiFinding, ...]:
+    """Findings at or above their model's rank threshold, one per code and model.
+
+    A finding counts as known since the model first said so, whatever it was asked again.
+    """
+    known: dict[tuple[int, str], datetime] = {}
+    for run in runs:
+        if run.outcome == Outcome.POSITIVE and run.finished_at is not None:
+            for finding in run.findings.all():
+                key = (run.model_id, finding.code)
+                known[key] = min(known.get(key, run.finished_at), run.finished_at)
+    found: dict[tuple[int, str], AiFinding] = {}
+    for run in speaking_runs(runs):
+        for finding in run.findings.all():
+            key = (run.model_id, finding.code)
+            raises = finding.presence == "present" and finding.probability >= run.model.rank_threshold
+            if raises and key in known and finding.probability > _probability(found.get(key)):
+                found[key] = AiFinding(
+                    meaning=finding.meaning,
+                    criticality=run.model.criticality,
+                    probability=finding.probability,
+                    known_at=known[key],
+                    volume_ml=finding.volume_ml,
+                    model=str(run.model),
+                )
+    return tuple(found.values())
+
+
+def _probability(finding: AiFinding | None) -> float:
+    return -1.0 if finding is None else finding.probability

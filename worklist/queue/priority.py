@@ -1,0 +1,202 @@
+"""When a study must be read, and why: a pure function over plain values.
+
+The list is ordered by deadline, ties by arrival. A deadline is an absolute time, fixed by the order
+and the arrival; AI may bring it forward, never push it back:
+
+    base = arrived + min(target of priority and location, maximum wait of the priority class)
+    due  = min(base, known + minutes of the finding's criticality)      known = when the finding was known
+
+So three things hold for any input (proven for arbitrary policies in tests/worklist/queue):
+
+1. Only promoted: due <= base, because of the outer min.
+2. Bounded: a promotion made known at time t gets a deadline after t, and so does every study that
+   arrives at t. From its own deadline on, nothing new gets ahead of a study, neither an arrival nor a
+   promotion; and that deadline lies at most its class's maximum wait after its arrival.
+3. Monotone: a more urgent order, a more critical or an earlier finding never gives a later deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+PRIORITIES = ("stat", "asap", "routine")
+"""Most urgent first."""
+LOCATIONS = ("er", "icu", "inpatient", "outpatient")
+CRITICALITIES = ("critical", "urgent", "normal")
+"""Most critical first."""
+
+_PRIORITY_WORDS = {"stat": "STAT", "asap": "ASAP", "routine": "Routine"}
+_LOCATION_WORDS = {"er": "ER", "icu": "ICU", "inpatient": "inpatient", "outpatient": "outpatient"}
+
+
+def _default_targets() -> dict[str, dict[str, float]]:
+    return {
+        "stat": {"er": 30, "icu": 30, "inpatient": 45, "outpatient": 60},
+        "asap": {"er": 60, "icu": 90, "inpatient": 120, "outpatient": 180},
+        "routine": {"er": 120, "icu": 180, "inpatient": 480, "outpatient": 1440},
+    }
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Service levels in minutes. A changed policy is a new version.
+
+    Attributes:
+        version: stands in the history beside every deadline it made.
+        target_minutes: priority class -> location class -> minutes from arrival to reading.
+        minutes_without_order: the target while no order is known; short enough to be safe.
+        maximum_wait_minutes: priority class -> longest wait that may ever be asked of a study.
+        finding_minutes: criticality -> minutes from knowing the finding to reading; a criticality that
+            is not named promotes nothing.
+    """
+
+    version: str = "2026-1"
+    target_minutes: Mapping[str, Mapping[str, float]] = field(default_factory=_default_targets)
+    minutes_without_order: float = 240
+    maximum_wait_minutes: Mapping[str, float] = field(
+        default_factory=lambda: {"stat": 60, "asap": 240, "routine": 1440}
+    )
+    finding_minutes: Mapping[str, float] = field(default_factory=lambda: {"critical": 10, "urgent": 60})
+
+    def __post_init__(self) -> None:
+        for location in LOCATIONS:
+            minutes = [self.target_minutes[priority][location] for priority in PRIORITIES]
+            if minutes != sorted(minutes) or minutes[0] <= 0:
+                raise ValueError(f"Targets for {location} must be positive and grow from STAT to routine.")
+        waits = [self.maximum_wait_minutes[priority] for priority in PRIORITIES]
+        if waits != sorted(waits) or waits[0] <= 0:
+            raise ValueError("Maximum waits must be positive and grow from STAT to routine.")
+        named = [self.finding_minutes[c] for c in CRITICALITIES if c in self.finding_minutes]
+        if named != sorted(named) or any(minutes <= 0 for minutes in named):
+            raise ValueError("Minutes of findings must be positive and grow from critical to normal.")
+        if self.minutes_without_order <= 0:
+            raise ValueError("Minutes without an order must be positive.")
+
+
+DEFAULT_POLICY = Policy()
+
+
+@dataclass(frozen=True)
+class OrderUrgency:
+    """What the requester says: `priority` of PRIORITIES, `location` of LOCATIONS."""
+
+    priority: str
+    location: str
+
+
+@dataclass(frozen=True)
+class AiFinding:
+    """A finding of a live model, at or above that model's rank threshold.
+
+    Attributes:
+        meaning: in words, e.g. "Intracranial hemorrhage".
+        criticality: of CRITICALITIES.
+        probability: calibrated, 0 to 1.
+        known_at: when the model first said so for this study.
+        volume_ml: size, where the model measures one.
+        model: name and version.
+    """
+
+    meaning: str
+    criticality: str
+    probability: float
+    known_at: datetime
+    volume_ml: float | None = None
+    model: str = ""
+
+
+class Reason(TypedDict):
+    """One reason for a rank: a stable code, words, and the minutes it is about."""
+
+    code: str
+    text: str
+    minutes: int | None
+
+
+@dataclass(frozen=True)
+class Rank:
+    """The answer: deadlines with and without AI, and the reasons in words."""
+
+    due: datetime
+    due_without_ai: datetime
+    reasons: tuple[Reason, ...]
+
+
+def rank(
+    *,
+    arrived_at: datetime,
+    order: OrderUrgency | None,
+    findings: Iterable[AiFinding] = (),
+    policy: Policy = DEFAULT_POLICY,
+) -> Rank:
+    """The deadline of a study that arrived at `arrived_at`.
+
+    Args:
+        arrived_at: when its first instance was stored.
+        order: priority and location, or None while no order is known.
+        findings: those of live models at or above their rank threshold.
+        policy: minutes.
+    """
+    minutes, reason = _target(order, policy)
+    base = arrived_at + timedelta(minutes=minutes)
+    reasons = [reason]
+    due = base
+    for finding in sorted(findings, key=lambda f: (-f.probability, f.meaning)):
+        promoted = _promoted(finding, arrived_at, policy)
+        if promoted is not None and promoted < base:
+            reasons.append(_promotion(finding, base - promoted, policy))
+            due = min(due, promoted)
+        else:
+            text = f"{_flag(finding)}; the deadline stays"
+            reasons.append(Reason(code="ai_finding", text=text, minutes=None))
+    return Rank(due=due, due_without_ai=base, reasons=tuple(reasons))
+
+
+def _target(order: OrderUrgency | None, policy: Policy) -> tuple[float, Reason]:
+    """Minutes from arrival, and why."""
+    if order is None:
+        minutes = min(policy.minutes_without_order, policy.maximum_wait_minutes["routine"])
+        text = f"No order yet: taken as routine, due within {in_words(minutes)} of arrival"
+        return minutes, Reason(code="no_order", text=text, minutes=round(minutes))
+    target = policy.target_minutes[order.priority][order.location]
+    minutes = min(target, policy.maximum_wait_minutes[order.priority])
+    place = _LOCATION_WORDS[order.location]
+    text = f"{_PRIORITY_WORDS[order.priority]} from {place}, due within {in_words(minutes)} of arrival"
+    return minutes, Reason(code="order", text=text, minutes=round(minutes))
+
+
+def _promoted(finding: AiFinding, arrived_at: datetime, policy: Policy) -> datetime | None:
+    minutes = policy.finding_minutes.get(finding.criticality)
+    if minutes is None:
+        return None
+    # A clock that was set back between arrival and result must not make a deadline before the arrival.
+    return max(finding.known_at, arrived_at) + timedelta(minutes=minutes)
+
+
+def _flag(finding: AiFinding) -> str:
+    size = "" if finding.volume_ml is None else f", {finding.volume_ml:.0f} mL"
+    return f"AI: possible {lower_first(finding.meaning)} {finding.probability:.2f}{size}"
+
+
+def _promotion(finding: AiFinding, sooner: timedelta, policy: Policy) -> Reason:
+    within = in_words(policy.finding_minutes[finding.criticality])
+    minutes = max(1, round(sooner.total_seconds() / 60))
+    text = f"{_flag(finding)}, due within {within} of the result ({in_words(minutes)} sooner)"
+    return Reason(code="ai_finding", text=text, minutes=-minutes)
+
+
+def in_words(minutes: float) -> str:
+    """`45 min`, `2 h`, `2 h 30 min`, `24 h`."""
+    whole = round(minutes)
+    hours, rest = divmod(whole, 60)
+    if hours == 0:
+        return f"{whole} min"
+    return f"{hours} h" if rest == 0 else f"{hours} h {rest} min"
+
+
+def lower_first(meaning: str) -> str:
+    """A code meaning inside a sentence; an abbreviation keeps its capitals."""
+    return meaning if meaning[1:2].isupper() else meaning[:1].lower() + meaning[1:]

@@ -1,0 +1,144 @@
+"""Writes an item's rank: creates it with the first image, ranks it anew with every piece of news."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from foundation.events import WorklistItemChanged, publish
+from pacs.models import Instance, LocationClass, Order, OrderPriority, Study
+from triage.models import TriageRun
+from worklist.live.messages import Topic
+from worklist.live.services import announce
+from worklist.queue.ai import ai_state_of
+from worklist.queue.models import UNREAD_STATES, ItemState, RankChange, WorklistItem
+from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, rank
+
+# Clocks of several machines differ: news is looked for again until it is this old.
+CLOCK_TOLERANCE = timedelta(seconds=30)
+SWEEP_BATCH = 200
+
+
+def place(
+    *, study_id: int, cause: str, tell_anyway: bool = False, policy: Policy = DEFAULT_POLICY
+) -> WorklistItem:
+    """Put the study on the worklist, or rank it anew; returns its item.
+
+    Idempotent: a row of history, a new version and a message to open pages only when something
+    changed. A signed study keeps its state and rank; what AI says of late images is still told.
+
+    Args:
+        study_id: the study.
+        cause: for the history, e.g. "order received".
+        tell_anyway: something else that the list shows changed (images, a result), so raise the version.
+        policy: minutes; see worklist.queue.priority.
+    """
+    with transaction.atomic():
+        study = Study.objects.select_related("order").get(pk=study_id)
+        item, created = WorklistItem.objects.get_or_create(
+            study=study,
+            defaults={
+                "arrived_at": study.received_at,
+                "due_at": study.received_at,
+                "due_without_ai_at": study.received_at,
+            },
+        )
+        # The lock comes before order and runs are read: whoever waits for it reads newer ones.
+        item = WorklistItem.objects.select_for_update().get(pk=item.pk)
+        values, cause = _rank_values(item, policy), "arrived" if created else cause
+        changed = [name for name, value in values.items() if getattr(item, name) != value]
+        rank_changed = created or "due_at" in changed or "reasons" in changed
+        update: dict[str, Any] = {name: values[name] for name in changed}
+        if (changed or tell_anyway) and not created:
+            update["version"] = F("version") + 1
+        WorklistItem.objects.filter(pk=item.pk).update(ranked_at=timezone.now() - CLOCK_TOLERANCE, **update)
+        item.refresh_from_db()
+        if rank_changed:
+            RankChange.objects.create(
+                item=item,
+                cause=cause,
+                policy_version=policy.version,
+                due_at=item.due_at,
+                reasons=item.reasons,
+            )
+        if changed or created or tell_anyway:
+            tell(item)
+    return item
+
+
+def tell(item: WorklistItem) -> None:
+    """Open pages and other rooms hear that `item` is at a new version."""
+    announce(Topic.WORKLIST, item.pk, item.version)
+    publish(WorklistItemChanged(item_id=item.pk))
+
+
+def place_lost(limit: int = SWEEP_BATCH) -> int:
+    """Place what no event placed: studies without an item, and items older than their news.
+
+    Returns how many were looked at.
+    """
+    missing = list(Study.objects.filter(worklist_item__isnull=True).values_list("pk", flat=True)[:limit])
+    for study_id in missing:
+        place(study_id=study_id, cause="found by the sweep")
+    behind = list(_behind_their_news().values_list("study_id", flat=True).distinct()[:limit])
+    for study_id in behind:
+        place(study_id=study_id, cause="found by the sweep")
+    return len(missing) + len(behind)
+
+
+def _behind_their_news() -> QuerySet[WorklistItem]:
+    """Unread items whose order, images or runs changed after the rank was last looked at."""
+    study, looked = OuterRef("study_id"), OuterRef("ranked_at")
+    runs = TriageRun.objects.filter(study_id=study).filter(
+        Q(created_at__gt=looked) | Q(started_at__gt=looked) | Q(finished_at__gt=looked)
+    )
+    return WorklistItem.objects.filter(state__in=UNREAD_STATES).filter(
+        Q(ranked_at__isnull=True)
+        | Q(study__completed_at__gt=F("ranked_at"))
+        | Exists(Order.objects.filter(study_id=study, updated_at__gt=looked))
+        | Exists(runs)
+    )
+
+
+def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
+    """What the item's rank fields should be, by what is known now."""
+    study = item.study
+    order = Order.objects.filter(study_id=study.pk).first()
+    ai = ai_state_of(study)
+    told = {
+        "ai_status": ai.status.value,
+        "ai_reason": ai.reason[:500],
+        "ai_flagged": bool(ai.findings),
+    }
+    if item.state == ItemState.SIGNED:
+        return told | {"reasons": _late_images(item)}
+    answer = rank(
+        arrived_at=item.arrived_at,
+        order=OrderUrgency(order.priority, order.location_class) if order else None,
+        findings=ai.findings,
+        policy=policy,
+    )
+    return told | {
+        "priority_class": order.priority if order else OrderPriority.ROUTINE.value,
+        "location_class": order.location_class if order else LocationClass.OUTPATIENT.value,
+        "due_at": answer.due,
+        "due_without_ai_at": answer.due_without_ai,
+        "reasons": list(answer.reasons),
+        "policy_version": policy.version,
+    }
+
+
+def _late_images(item: WorklistItem) -> list[dict[str, Any]]:
+    """The signed item's reasons, and one more when the modality sent images after the signature."""
+    count = Instance.objects.filter(
+        series__study_id=item.study_id, series__derived=False, stored_at__gt=item.signed_at
+    ).count()
+    reasons = [reason for reason in item.reasons if reason["code"] != "late_images"]
+    if count:
+        text = f"{count} image{'s' if count > 1 else ''} arrived after signing"
+        reasons.append({"code": "late_images", "text": text, "minutes": None})
+    return reasons
