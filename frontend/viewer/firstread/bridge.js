@@ -78,6 +78,10 @@ export class Bridge {
     if (!command) {
       return;
     }
+    if (command.type === 'malformed') {
+      this.#fail('The viewer does not understand what the page asked.');
+      return;
+    }
     const actions = { jump: c => this.#jump(c), overlay: c => this.#setOverlay(c), window: c => this.#setWindow(c) };
     actions[command.type](command).catch(error => this.#fail(error?.message ?? String(error)));
   }
@@ -251,8 +255,11 @@ export class Bridge {
     const [dataSource] = this.#extensions.getActiveDataSource();
     const imageId = this.#viewport.getCurrentImageId();
     const { StudyInstanceUID } = this.#view.cornerstone.metaData.get('instance', imageId);
-    dataSource.deleteStudyMetadataPromise?.(StudyInstanceUID);
+    // OHIF keeps a study's answer under "<data source>:<study>" and forgets it by that same key.
+    const key = `${dataSource.getConfig().name}:${StudyInstanceUID}`;
+    dataSource.deleteStudyMetadataPromise(key);
     await dataSource.retrieve.series.metadata({ StudyInstanceUID, filters: { seriesInstanceUID: [seriesInstanceUID] } });
+    dataSource.deleteStudyMetadataPromise(key);
     return this.#until(() => segmentationOf(this.#displaySets(), seriesInstanceUID));
   }
 

@@ -19,8 +19,11 @@ export function isUid(value) {
   return typeof value === 'string' && value.length <= 64 && UID.test(value);
 }
 
+/** What the host said cannot be carried out as it stands; it is told so. */
+const MALFORMED = Object.freeze({ type: 'malformed' });
+
 /**
- * Read a message event. Returns a command, or null for an event that is not the host's or not a command.
+ * Read a message event. Returns a command, or null for an event that is not the host's.
  *
  * Only the window around the viewer (or the one that opened it) may speak, and only from the same origin:
  * any page could otherwise steer the images a radiologist is looking at.
@@ -39,25 +42,25 @@ export function readCommand(event, { origin, host }) {
     case 'overlay':
       return readOverlay(message);
     case 'window':
-      return Object.hasOwn(WINDOWS, message.preset) ? { type: 'window', preset: message.preset } : null;
+      return Object.hasOwn(WINDOWS, message.preset) ? { type: 'window', preset: message.preset } : MALFORMED;
     default:
-      return null;
+      return MALFORMED;
   }
 }
 
 function readJump({ sopInstanceUID, seriesInstanceUID }) {
   if (!isUid(sopInstanceUID) || (seriesInstanceUID && !isUid(seriesInstanceUID))) {
-    return null;
+    return MALFORMED;
   }
   return { type: 'jump', sopInstanceUID, seriesInstanceUID: seriesInstanceUID || null };
 }
 
 function readOverlay({ on, segSeriesInstanceUID, opacity }) {
   if (typeof on !== 'boolean' || (on && !isUid(segSeriesInstanceUID))) {
-    return null;
+    return MALFORMED;
   }
   if (segSeriesInstanceUID && !isUid(segSeriesInstanceUID)) {
-    return null;
+    return MALFORMED;
   }
   const given = typeof opacity === 'number' && opacity >= 0 && opacity <= 1;
   return {

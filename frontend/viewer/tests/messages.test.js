@@ -35,15 +35,21 @@ test('without a host every message is ignored', () => {
 });
 
 test('what does not speak the language is ignored', () => {
-  for (const data of [null, 'jump', 7, {}, { source: 'react-devtools' }, { source: 'firstread', type: 'unknown' }]) {
+  for (const data of [null, 'jump', 7, {}, { source: 'react-devtools' }]) {
     assert.equal(readCommand({ source: host, origin: from.origin, data }, from), null);
+  }
+});
+
+test('a command of the host that makes no sense is answered, not carried out', () => {
+  for (const data of [{ type: 'unknown' }, {}, { type: 'jump', sopInstanceUID: '../studies' }]) {
+    assert.deepEqual(readCommand(event(data), from), { type: 'malformed' });
   }
 });
 
 test('only presets that exist are read, and none through the prototype', () => {
   assert.equal(readCommand(event({ type: 'window', preset: 'subdural' }), from).preset, 'subdural');
-  assert.equal(readCommand(event({ type: 'window', preset: 'toString' }), from), null);
-  assert.equal(readCommand(event({ type: 'window', preset: 'lung' }), from), null);
+  assert.equal(readCommand(event({ type: 'window', preset: 'toString' }), from).type, 'malformed');
+  assert.equal(readCommand(event({ type: 'window', preset: 'lung' }), from).type, 'malformed');
 });
 
 test('the windows are those of the reading room', () => {
@@ -53,8 +59,8 @@ test('the windows are those of the reading room', () => {
 });
 
 test('an overlay that is switched on names its series', () => {
-  assert.equal(readCommand(event({ type: 'overlay', on: true }), from), null);
-  assert.equal(readCommand(event({ type: 'overlay', on: 'yes', segSeriesInstanceUID: '1.2' }), from), null);
+  assert.equal(readCommand(event({ type: 'overlay', on: true }), from).type, 'malformed');
+  assert.equal(readCommand(event({ type: 'overlay', on: 'yes', segSeriesInstanceUID: '1.2' }), from).type, 'malformed');
   assert.equal(readCommand(event({ type: 'overlay', on: true, segSeriesInstanceUID: '1.2' }), from).on, true);
   assert.equal(readCommand(event({ type: 'overlay', on: false }), from).on, false);
 });
