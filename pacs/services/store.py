@@ -21,9 +21,18 @@ from itertools import islice
 from pathlib import Path
 
 import structlog
-from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 from pydicom.dataset import Dataset
 
+from foundation.databases import is_postgresql
 from pacs import completeness, storage
 from pacs.models import Instance, QuarantinedObject
 from pacs.services import statuses
@@ -112,7 +121,7 @@ def commit(batch: Sequence[Prepared | Rejected]) -> list[StoreResult]:
                 break
             if not filing.settled:
                 _put_back(filing)
-                if attempt < ATTEMPTS and _is_race(error):
+                if attempt < ATTEMPTS and (_is_race(error) or (attempt == 1 and _reconnects(error))):
                     time.sleep(random.uniform(0.005, 0.02) * attempt)
                     attempt += 1
                     continue
@@ -168,6 +177,14 @@ def _is_race(error: DatabaseError) -> bool:
     if isinstance(error, IntegrityError):
         return True  # somebody else inserted the same study, series or instance: look again
     return getattr(error.__cause__, "sqlstate", None) in RETRIED_SQLSTATES
+
+
+def _reconnects(error: DatabaseError) -> bool:
+    """The server was restarted under an idle connection: a new one may work at once."""
+    if connection.in_atomic_block or not is_postgresql():
+        return False
+    connection.close()
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def _failed(batch: Sequence[Prepared | Rejected], error: DatabaseError) -> list[StoreResult]:

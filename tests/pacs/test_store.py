@@ -11,7 +11,6 @@ import pydicom
 import pytest
 from django.db import OperationalError
 from pydicom import dcmread
-from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -23,7 +22,7 @@ from foundation import events
 from foundation.audit.models import AuditEvent
 from pacs import selectors, storage
 from pacs.models import Instance, Patient, QuarantinedObject, Series, Study, StudyState
-from pacs.services import IncomingInstance, Outcome, Source, store, store_derived, store_instances
+from pacs.services import IncomingInstance, Outcome, Source, part10, store_derived, store_instances
 from pacs.services.part10 import read_meta
 from tests.pacs.conftest import encoded, make_dataset, make_study
 
@@ -172,28 +171,16 @@ def test_what_cannot_be_filed_is_quarantined_with_a_reason(store: Store, values:
         if value is not None:
             with pydicom.config.disable_value_validation():
                 setattr(dataset, keyword, value)
-    dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, dataset, enforce_file_format=False)
-    content = (
-        b"\0" * 128 + b"DICM" + buffer.getvalue()[132:] if buffer.getvalue()[128:132] == b"DICM" else b""
+    body = io.BytesIO()
+    pydicom.dcmwrite(body, dataset, implicit_vr=False, little_endian=True, enforce_file_format=False)
+    content = body.getvalue()
+    head = part10.header(
+        sop_class_uid=dataset.SOPClassUID, sop_instance_uid="1.2.3", transfer_syntax_uid="1.2.840.10008.1.2.1"
     )
-    (result,) = store(content or _with_meta(dataset, buffer.getvalue()))
+    (result,) = store(head + content[content.index(b"\x08\x00\x05\x00CS") :])
     assert (result.outcome, result.reason) == (Outcome.QUARANTINED, reason), result
     assert result.detail
     assert Study.objects.count() == 0
-
-
-def _with_meta(dataset: Dataset, content: bytes) -> bytes:
-    from pacs.services.part10 import header
-
-    head = header(
-        sop_class_uid=dataset.SOPClassUID,
-        sop_instance_uid=generate_uid(),
-        transfer_syntax_uid="1.2.840.10008.1.2.1",
-    )
-    start = content.find(b"\x08\x00\x05\x00")
-    return head + content[start:]
 
 
 def test_what_is_not_dicom_is_quarantined(store: Store) -> None:
@@ -358,6 +345,3 @@ def test_quarantined_bytes_can_be_released_once_the_obstacle_is_gone(
     row.refresh_from_db()
     assert row.resolved_at is not None
     assert not discard(quarantined=row, user=user)
-
-
-assert store
