@@ -10,4 +10,5 @@ urlpatterns = [
     path("viewer/", include("worklist.viewer.urls")),
     path("api/", include("worklist.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
+    path("", include("worklist.operations.urls")),
 ]

@@ -84,12 +84,12 @@ def _broker() -> tuple[bool, str]:
 def _receiver() -> tuple[bool, str]:
     host = "127.0.0.1" if settings.DICOM_HOST in {"0.0.0.0", "::"} else settings.DICOM_HOST  # noqa: S104
     try:
-        answered = scu.echo(host, settings.DICOM_PORT, settings.AE_TITLE, "HEALTHCHECK", timeout=1.0)
-    except (OSError, RuntimeError) as error:
-        return False, f"C-ECHO failed ({type(error).__name__})."
-    if answered:
-        return True, f"{settings.AE_TITLE} answers C-ECHO on port {settings.DICOM_PORT}"
-    return False, f"No answer to C-ECHO on port {settings.DICOM_PORT}."
+        scu.echo(
+            host, settings.DICOM_PORT, called_aet=settings.AE_TITLE, calling_aet="HEALTHCHECK", timeout=1.0
+        )
+    except scu.PeerError as error:
+        return False, str(error)
+    return True, f"{settings.AE_TITLE} answers C-ECHO on port {settings.DICOM_PORT}"
 
 
 def _workers() -> tuple[bool, str]:

@@ -78,10 +78,17 @@ class Command(BaseCommand):
         )
         first = study.datasets[0]
         self._order(case, patient_name=str(first.PatientName), study_instance_uid=first.StudyInstanceUID)
-        outcome = scu.send(
-            study.datasets, self._dicom_host(), settings.DICOM_PORT, settings.AE_TITLE, SENDER_AE_TITLE
+        sent = scu.send(
+            study.datasets,
+            self._dicom_host(),
+            settings.DICOM_PORT,
+            called_aet=settings.AE_TITLE,
+            calling_aet=SENDER_AE_TITLE,
         )
-        self.stdout.write(f"{case.accession_number}: {outcome}")
+        self.stdout.write(
+            f"{case.accession_number}: {len(sent.stored)} instances stored in {sent.seconds:.1f} s"
+            + (f", {len(sent.failed)} refused" if sent.failed else "")
+        )
         self.stdout.flush()
 
     def _order(self, case: Case, *, patient_name: str, study_instance_uid: str) -> None:
