@@ -14,6 +14,9 @@ export default tseslint.config(
       "no-console": "error",
       "max-lines": ["error", { max: 400 }],
       "@typescript-eslint/consistent-type-imports": "error",
+      // Both rules serve the React Compiler, which this build does not use.
+      "react-hooks/set-state-in-effect": "off",
+      "react-hooks/incompatible-library": "off",
       "@typescript-eslint/no-confusing-void-expression": "off",
     },
   },

@@ -40,7 +40,7 @@ export function interval(p: Proportion): string {
 export function ppvLong(ppv: Ppv | null): string {
   if (!ppv || ppv.flags === 0) return "No local figures yet: no flag of this model has been reviewed here.";
   const share = `${String(ppv.true_flags)} of ${String(ppv.flags)} flags here were right`;
-  return `${interval(ppv)}; ${share}${ppv.flags < 30 ? "; small sample" : ""}`;
+  return `PPV ${interval(ppv)}; ${share}${ppv.flags < 30 ? "; small sample" : ""}`;
 }
 
 export interface AiLine {

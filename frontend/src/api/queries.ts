@@ -105,8 +105,7 @@ export const studiesQuery = (search: string) =>
 
 export const quarantineQuery = queryOptions({
   queryKey: ["archive", "quarantine"],
-  queryFn: ({ signal }) =>
-    request<Page<QuarantinedInstance>>("/api/quarantine/?page_size=200", { signal }),
+  queryFn: ({ signal }) => request<Page<QuarantinedInstance>>("/api/quarantine/?page_size=200", { signal }),
 });
 
 const post = <T>(path: string, body: unknown = {}, keepalive = false) =>

@@ -18,7 +18,8 @@ export function IdleGuard({ me }: { me: Me }) {
     // Reading makes few requests; while the user is active the server's own timer must not run out.
     const keepAlive = setInterval(
       () => {
-        if (Date.now() - lastActivity() < (timeout * 1000) / 3) void request("/api/me/").catch(() => undefined);
+        if (Date.now() - lastActivity() < (timeout * 1000) / 3)
+          void request("/api/me/").catch(() => undefined);
       },
       (timeout * 1000) / 3,
     );

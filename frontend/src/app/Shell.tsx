@@ -30,7 +30,11 @@ function LiveState() {
       data-testid="live-state"
       data-state={phase}
       role="status"
-      title={phase === "live" ? "Changes show at once" : "Asking the server every 15 s until the connection is back"}
+      title={
+        phase === "live"
+          ? "Changes show at once"
+          : "Asking the server every 15 s until the connection is back"
+      }
     >
       <i aria-hidden="true" /> {text}
     </span>
@@ -48,7 +52,7 @@ function Clock({ zone }: { zone: string }) {
 
 function zones(current: string): string[] {
   const all = Intl.supportedValuesOf("timeZone");
-  return [...new Set([current, "UTC", ...all].filter(Boolean))];
+  return [...new Set([current, "UTC", ...all])].filter(Boolean);
 }
 
 function UserMenu({ me }: { me: Me }) {
@@ -73,13 +77,16 @@ function UserMenu({ me }: { me: Me }) {
                   .then(() => queryClient.invalidateQueries({ queryKey: ["me"] }));
               }}
             >
+              <option value="">As this computer</option>
               {zones(me.time_zone).map((zone) => (
                 <option key={zone}>{zone}</option>
               ))}
             </select>
           </label>
         ) : (
-          <Menu.Item onClick={() => setChoosing(true)}>Time zone: {me.time_zone}</Menu.Item>
+          <Menu.Item onClick={() => setChoosing(true)}>
+            Time zone: {me.time_zone || "as this computer"}
+          </Menu.Item>
         )}
         {hasRole(me, "pacs_administrator") && (
           <Menu.Item component="a" href="/admin/">
@@ -143,7 +150,12 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
         <span className={styles.push} />
         <LiveState />
         <Clock zone={me.time_zone} />
-        <button type="button" className={styles.keysButton} onClick={() => setHelp(!help)} aria-expanded={help}>
+        <button
+          type="button"
+          className={styles.keysButton}
+          onClick={() => setHelp(!help)}
+          aria-expanded={help}
+        >
           ? keys
         </button>
         <UserMenu me={me} />

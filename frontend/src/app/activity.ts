@@ -19,8 +19,7 @@ export function lastActivity(): number {
 /** Counts what happens in a window (this page or the viewer's frame) as activity. */
 export function watchActivity(target: Window): () => void {
   EVENTS.forEach((name) => target.addEventListener(name, noteActivity, { passive: true, capture: true }));
-  return () =>
-    EVENTS.forEach((name) => target.removeEventListener(name, noteActivity, { capture: true }));
+  return () => EVENTS.forEach((name) => target.removeEventListener(name, noteActivity, { capture: true }));
 }
 
 export const WARN_BEFORE_S = 60;

@@ -35,6 +35,8 @@ export const keymap = {
     { keys: ["f"], action: "nextFinding", label: "Next finding" },
     { keys: ["e"], action: "edit", label: "Write in the report (Esc leaves it)" },
     { keys: ["i"], action: "images", label: "Keyboard to the images" },
+    { keys: ["alt+enter"], action: "takeSentence", label: "In a section: take the AI sentence" },
+    { keys: ["alt+backspace"], action: "dropSentence", label: "In a section: delete the AI sentence" },
     { keys: ["ctrl+enter"], action: "sign", label: "Sign, or list the open checks" },
     { keys: ["n"], action: "next", label: "Next study (after signing)" },
     { keys: ["b"], action: "back", label: "Back to the list (keeps the claim)" },
@@ -85,7 +87,9 @@ export function isTyping(target: EventTarget | null): boolean {
 export function belongsToControl(event: KeyboardEvent): boolean {
   const target = event.target as Partial<HTMLElement> | null;
   const pressing = event.key === "Enter" || event.key === " ";
-  return pressing && !event.ctrlKey && !event.metaKey && ["BUTTON", "A", "SUMMARY"].includes(target?.tagName ?? "");
+  return (
+    pressing && !event.ctrlKey && !event.metaKey && ["BUTTON", "A", "SUMMARY"].includes(target?.tagName ?? "")
+  );
 }
 
 const SHOWN: Record<string, string> = {
@@ -103,6 +107,9 @@ const SHOWN: Record<string, string> = {
 export function showKey(key: string): string {
   return key
     .split("+")
-    .map((part) => SHOWN[part] ?? (part === "ctrl" ? "Ctrl" : part.toUpperCase()))
+    .map(
+      (part) =>
+        SHOWN[part] ?? (part.length > 1 ? part.charAt(0).toUpperCase() + part.slice(1) : part.toUpperCase()),
+    )
     .join("+");
 }

@@ -23,6 +23,8 @@ export interface LiveHandlers {
   /** Everything on the page may be stale: read it anew. */
   onResync: () => void;
   onState: (state: LiveState) => void;
+  /** The server ended the session (signed out elsewhere or timed out). */
+  onSignedOut: () => void;
 }
 
 interface ServerMessage {
@@ -37,6 +39,8 @@ const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 /** A gap shorter than this is "reconnecting"; after it the page says "offline since". */
 const OFFLINE_AFTER_MS = 10_000;
+/** Close code of a session that is not, or no longer, signed in. */
+const NOT_SIGNED_IN = 4401;
 /** The server pings more often than this; longer silence means a dead connection that no close told us of. */
 export const SILENCE_MS = 65_000;
 
@@ -87,7 +91,10 @@ export class LiveConnection {
     const socket = this.open(this.url);
     this.socket = socket;
     socket.onmessage = (event) => this.receive(String(event.data));
-    socket.onclose = () => this.lost(socket);
+    socket.onclose = (event) => {
+      if (event.code === NOT_SIGNED_IN) this.handlers.onSignedOut();
+      this.lost(socket);
+    };
     socket.onerror = () => this.lost(socket);
     this.expectSound();
   }
@@ -97,6 +104,7 @@ export class LiveConnection {
     const message = JSON.parse(data) as ServerMessage;
     if (message.type === "hello") this.greeted(message.seq ?? 0);
     else if (message.type === "changed") this.changed(message);
+    else if (message.type === "ping") this.pinged(message.seq);
     else if (message.type === "resync") this.handlers.onResync();
   }
 
@@ -108,7 +116,8 @@ export class LiveConnection {
     if (known !== null && seq < known) {
       // The server's counter began again: nothing we know can be matched to it.
       this.handlers.onResync();
-    } else if (known !== null && seq > known) {
+    } else if (known !== null) {
+      // Also when the numbers are equal: a slow transaction may have shown a lower number meanwhile.
       this.askSince(known);
     }
     this.lastSeq = seq;
@@ -124,6 +133,13 @@ export class LiveConnection {
       this.lastSeq = Math.max(this.lastSeq ?? seq, seq);
     }
     this.handlers.onChange({ topic, key, version: version ?? 0 });
+  }
+
+  /** A ping names the latest change, so that a lost last message is noticed too. */
+  private pinged(seq: number | undefined): void {
+    if (seq === undefined || this.lastSeq === null || seq <= this.lastSeq) return;
+    this.askSince(this.lastSeq);
+    this.lastSeq = seq;
   }
 
   private askSince(seq: number): void {

@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from "react";
 
+import { request } from "../api/client";
 import { queryClient } from "../api/queries";
 import { LiveConnection, type Change, type LiveState, type Topic } from "./connection";
 
@@ -50,6 +51,8 @@ export function startLive(): () => void {
     onChange,
     onResync: () => void queryClient.invalidateQueries({ predicate: (one) => one.queryKey[0] !== "me" }),
     onState: setState,
+    // The account's own page tells whether that is true, and leads to the sign-in page if so.
+    onSignedOut: () => void request("/api/me/").catch(() => undefined),
   });
   const wake = () => {
     if (document.visibilityState === "visible") connection?.wake();

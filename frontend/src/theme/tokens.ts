@@ -22,6 +22,8 @@ export const color = {
   soon: "#f0b429",
   soonSurface: "#2b2211",
   ai: "#b79cff",
+  aiQuiet: "#a08fd6",
+  aiLine: "#4a4266",
   aiSurface: "#211b33",
   good: "#6cc394",
 } as const;

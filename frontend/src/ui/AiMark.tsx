@@ -1,6 +1,10 @@
 import styles from "./AiMark.module.css";
 
-/** The violet mark that goes before everything an AI said. */
-export function AiMark() {
-  return <span className={styles.mark}>AI</span>;
+/** The violet mark that goes before everything an AI said; quiet where the AI raised nothing. */
+export function AiMark({ quiet = false }: { quiet?: boolean }) {
+  return (
+    <span className={styles.mark} data-quiet={quiet || undefined}>
+      AI
+    </span>
+  );
 }

@@ -1,1 +1,3 @@
-export default function ArchivePage() { return null; }
+export default function ArchivePage() {
+  return null;
+}

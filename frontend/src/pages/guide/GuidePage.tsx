@@ -1,1 +1,3 @@
-export default function GuidePage() { return null; }
+export default function GuidePage() {
+  return null;
+}

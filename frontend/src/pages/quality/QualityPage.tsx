@@ -1,1 +1,3 @@
-export default function QualityPage() { return null; }
+export default function QualityPage() {
+  return null;
+}

@@ -1,1 +1,254 @@
-export default function ReadPage(_: { uid: string }) { return null; }
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef, useState } from "react";
+import { useLocation } from "wouter";
+
+import { explain, Problem } from "../../api/client";
+import { api, priorsQuery, queryClient, runsQuery } from "../../api/queries";
+import type { Decision, Finding, Prior, WorklistItem } from "../../api/types";
+import { hasRole, useMe } from "../../app/session";
+import { dispatchKey, useKeys, type Handlers } from "../../keyboard/useKeys";
+import { formatDay, formatMoment } from "../../time/dates";
+import { Empty, Failed, LoadingRows } from "../../ui/states";
+import { LOCATIONS, PRIORITIES } from "../worklist/words";
+import { useBridge } from "./bridge";
+import { FindingsPanel } from "./FindingsPanel";
+import { matchOf, PatientBanner } from "./PatientBanner";
+import { ReportEditor, type EditorHandle } from "./report/ReportEditor";
+import { SignedReport } from "./report/SignedReport";
+import { useReading, useReport, type Reading } from "./useReading";
+import { Viewer } from "./Viewer";
+import styles from "./Read.module.css";
+
+const OVERLAY_OPACITY = 0.35;
+
+export default function ReadPage({ uid }: { uid: string }) {
+  const reading = useReading(uid);
+  // Nothing about the patient is shown before all of it is known.
+  if (reading.item) return <Reader item={reading.item} reading={reading} />;
+  if (reading.error instanceof Problem && reading.error.status === 404) {
+    return (
+      <Empty title="This study is not on the worklist">
+        It may have been removed, or the address is wrong. <a href="/">Back to the list</a>
+      </Empty>
+    );
+  }
+  if (reading.error) return <Failed error={reading.error} onRetry={reading.retry} />;
+  return <LoadingRows rows={8} />;
+}
+
+function Order({ item }: { item: WorklistItem }) {
+  return (
+    <section className={styles.block}>
+      <h2>Order</h2>
+      <p>
+        <b>{PRIORITIES[item.priority_class]}</b> · {item.location || LOCATIONS[item.location_class]}
+      </p>
+      <p className={styles.reason}>{item.reason_for_exam || "No reason for exam was sent"}</p>
+      <p className={styles.quiet}>
+        {item.number_of_instances} images in {item.number_of_series} series · arrived{" "}
+        {formatMoment(item.arrived_at)}
+        {item.study_state === "receiving" && " · still receiving"}
+      </p>
+    </section>
+  );
+}
+
+interface PriorsProps {
+  priors: readonly Prior[];
+  compared: string | null;
+  onCompare: (uid: string | null) => void;
+}
+
+function Priors({ priors, compared, onCompare }: PriorsProps) {
+  return (
+    <section className={styles.block}>
+      <h2>Priors</h2>
+      {priors.length === 0 && <p className={styles.quiet}>None in this archive</p>}
+      {priors.map((prior) => {
+        const on = compared === prior.study_instance_uid;
+        return (
+          <div key={prior.study_instance_uid} className={styles.prior}>
+            <span>
+              {formatDay(prior.study_date)} · {prior.modality} {prior.study_description}
+              <span className={styles.quiet}>{prior.impression}</span>
+            </span>
+            <button
+              type="button"
+              aria-pressed={on}
+              onClick={() => onCompare(on ? null : prior.study_instance_uid)}
+            >
+              {on ? "Close" : "Compare"}
+            </button>
+          </div>
+        );
+      })}
+    </section>
+  );
+}
+
+const NO_PRIORS: readonly Prior[] = [];
+
+function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
+  const uid = item.study_instance_uid;
+  const me = useMe();
+  const [, navigate] = useLocation();
+  const bridge = useBridge();
+  const priors = useQuery(priorsQuery(uid)).data ?? NO_PRIORS;
+  const runs = useQuery(runsQuery(uid)).data ?? [];
+  const { report, show, error: reportError, isPending } = useReport(uid, reading.mayEdit);
+  const [selected, setSelected] = useState<string | null>(null);
+  const [overlay, setOverlay] = useState(false);
+  const [compared, setCompared] = useState<string | null>(null);
+  const [notice, setNotice] = useState("");
+  const editor = useRef<EditorHandle>(null);
+
+  const flags = item.findings.filter((finding) => finding.presence === "present");
+  const current = flags.find((finding) => finding.id === selected) ?? flags[0];
+  const match = matchOf(uid, bridge.shown, priors);
+  const signed = report !== undefined && report.signed_at !== null;
+  const mayDecide = reading.mayEdit && report !== undefined && !signed;
+
+  useEffect(() => {
+    document.title = "Reading · Firstread";
+    return () => {
+      document.title = "Firstread";
+    };
+  }, []);
+
+  const jump = (finding: Finding) => {
+    if (!finding.key_sop_instance_uid) return;
+    bridge.send({
+      type: "jump",
+      sopInstanceUID: finding.key_sop_instance_uid,
+      seriesInstanceUID: finding.key_series_instance_uid,
+    });
+  };
+
+  const toggleOverlay = () => {
+    const finding = current?.seg_series_instance_uid ? current : flags.find((f) => f.seg_series_instance_uid);
+    if (!finding) return;
+    setOverlay(!overlay);
+    bridge.send({
+      type: "overlay",
+      on: !overlay,
+      segSeriesInstanceUID: finding.seg_series_instance_uid,
+      opacity: OVERLAY_OPACITY,
+    });
+  };
+
+  const decide = async (finding: Finding, decision: Decision) => {
+    if (!mayDecide) return;
+    await editor.current?.decide(finding.id, decision);
+    void queryClient.invalidateQueries({ queryKey: ["worklist", "item", uid] });
+  };
+
+  const next = async () => {
+    setNotice("");
+    try {
+      const taken = await api.next();
+      navigate(`/read/${taken.study_instance_uid}`);
+    } catch (error) {
+      const none = error instanceof Problem && error.status === 404;
+      setNotice(none ? "Nothing is open for you now. Back to the list with B." : explain(error));
+    }
+  };
+
+  const handlers: Handlers<"read"> = {
+    accept: () => current && void decide(current, "accepted"),
+    reject: () => current && void decide(current, "rejected"),
+    uncertain: () => current && void decide(current, "uncertain"),
+    jump: () => current && jump(current),
+    overlay: toggleOverlay,
+    nextFinding: () => {
+      const following = flags[(flags.findIndex((one) => one.id === current?.id) + 1) % flags.length];
+      if (!following) return;
+      setSelected(following.id);
+      jump(following);
+    },
+    edit: () => {
+      window.focus();
+      editor.current?.focus();
+    },
+    images: () => bridge.frame.current?.contentWindow?.focus(),
+    sign: () => editor.current?.sign(),
+    next: () => signed && void next(),
+    back: () => navigate("/"),
+  };
+  useKeys("read", handlers);
+
+  const obstacle =
+    match === "mismatch" ? "The images on screen belong to another study: nothing can be signed now." : "";
+
+  return (
+    <div className={styles.page}>
+      <PatientBanner
+        item={item}
+        match={match}
+        shownPrior={priors.find((prior) => prior.study_instance_uid === bridge.shown?.studyInstanceUID)}
+        readOnlyReason={reading.readOnlyReason}
+        mayEdit={reading.mayEdit}
+        onClaim={hasRole(me, "radiologist") ? () => void reading.claim() : null}
+        onRelease={() => void reading.release().then(() => navigate("/"))}
+        onBack={() => navigate("/")}
+      />
+      <div className={styles.body}>
+        <Viewer
+          key={compared ?? ""}
+          bridge={bridge}
+          uids={compared ? [uid, compared] : [uid]}
+          // "i" brings the keyboard to the images; inside them it stays the viewer's own.
+          onKey={(event, typing) => dispatchKey("read", { ...handlers, images: undefined }, event, typing)}
+        />
+        <aside className={styles.panel} aria-label="Order, findings and report">
+          <Order item={item} />
+          <Priors
+            priors={priors}
+            compared={compared}
+            onCompare={(prior) => {
+              setCompared(prior);
+              setOverlay(false);
+            }}
+          />
+          <FindingsPanel
+            item={item}
+            runs={runs}
+            selected={current?.id ?? null}
+            overlay={overlay}
+            mayDecide={mayDecide}
+            onSelect={(finding) => setSelected(finding.id)}
+            onDecide={(finding, decision) => void decide(finding, decision)}
+            onJump={jump}
+            onOverlay={toggleOverlay}
+          />
+          {reportError ? <Failed error={reportError} /> : null}
+          {notice && (
+            <p className={styles.notice} role="alert">
+              {notice}
+            </p>
+          )}
+          {report && reading.mayEdit && !signed ? (
+            <ReportEditor
+              key={report.id}
+              ref={editor}
+              report={report}
+              obstacle={obstacle}
+              onChange={(fresh) => {
+                show(fresh);
+                if (fresh.signed_at) reading.retry();
+              }}
+            />
+          ) : report ? (
+            <SignedReport
+              report={report}
+              mayAddend={hasRole(me, "radiologist")}
+              onChange={show}
+              onNext={hasRole(me, "radiologist") ? () => void next() : null}
+            />
+          ) : (
+            !isPending && !reading.mayEdit && <p className={styles.noReport}>No report yet</p>
+          )}
+        </aside>
+      </div>
+    </div>
+  );
+}

@@ -30,7 +30,13 @@ export function FilterBar({ filters, onChange, summary, modalities, searchRef, o
     return () => clearTimeout(timer);
   }, [text, seen, filters, onChange]);
 
-  const chip = (label: string, count: number | undefined, on: boolean, next: Partial<Filters>, ai = false) => (
+  const chip = (
+    label: string,
+    count: number | undefined,
+    on: boolean,
+    next: Partial<Filters>,
+    ai = false,
+  ) => (
     <button
       type="button"
       className={styles.chip}

@@ -31,7 +31,7 @@ function Ai({ item }: { item: WorklistItem }) {
   return (
     <section>
       <h2>
-        <AiMark /> AI
+        <AiMark />
       </h2>
       {flags.length === 0 && <p>{line.text}</p>}
       {flags.map((finding) => (
@@ -78,7 +78,7 @@ export function PeekPanel({ item, onClose }: { item: WorklistItem; onClose: () =
       <section>
         <h2>Order</h2>
         <p>
-          {PRIORITIES[item.priority_class]} · {LOCATIONS[item.location_class]} {item.location}
+          {PRIORITIES[item.priority_class]} · {item.location || LOCATIONS[item.location_class]}
         </p>
         <p>{item.reason_for_exam || "No reason for exam was sent"}</p>
         <p className={styles.quiet}>

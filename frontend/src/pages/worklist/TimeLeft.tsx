@@ -11,6 +11,7 @@ const ICONS = { calm: "clock", soon: "soon", danger: "danger" } as const;
 export function TimeLeft({ item }: { item: WorklistItem }) {
   const due = Date.parse(item.due_at);
   const text = useClock((now) => formatRemaining(due - now));
+  const spoken = useClock((now) => speakRemaining(due - now));
   const urgency = useClock((now) => urgencyOf(item, now));
   if (item.state === "signed") {
     return (
@@ -23,7 +24,7 @@ export function TimeLeft({ item }: { item: WorklistItem }) {
   return (
     <span className={styles.due} data-urgency={urgency} data-testid="worklist-due">
       <b>
-        <span className="visually-hidden">{speakRemaining(due - Date.now())}</span>
+        <span className="visually-hidden">{spoken}</span>
         <span aria-hidden="true">{over ? text.slice(1) : text}</span>
         <Icon name={ICONS[urgency]} size={13} />
       </b>

@@ -46,7 +46,10 @@ export default function WorklistPage() {
   const interval = useLiveInterval();
   const summary = useQuery({ ...summaryQuery, refetchInterval: interval });
   // The rows on the page, and the name of the list (its filters) that they are.
-  const [{ items, name }, setRows] = useState<{ items: WorklistItem[]; name: string }>({ items: [], name: "" });
+  const [{ items, name }, setRows] = useState<{ items: WorklistItem[]; name: string }>({
+    items: [],
+    name: "",
+  });
   const [selected, setSelected] = useState<string | null>(() => sessionStorage.getItem(SELECTED));
   const [peek, setPeek] = useState(false);
   const [notice, setNotice] = useState<Notice | null>(null);
@@ -208,9 +211,7 @@ export default function WorklistPage() {
         </div>
       )}
       <PageFooter>
-        <span>
-          ↑ ↓ move · Enter open · C claim · N next for me · / search · Space peek · ? keys
-        </span>
+        <span>↑ ↓ move · Enter open · C claim · N next for me · / search · Space peek · ? keys</span>
         <span className={styles.counts}>
           {total.toLocaleString("en-GB")} {filters.signed ? "signed" : "waiting"}
           {out.below > 0 && ` · ${String(out.below)} new below`}

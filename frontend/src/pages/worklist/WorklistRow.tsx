@@ -8,7 +8,7 @@ import { Icon } from "../../ui/icons";
 import { patientName, personName } from "../../ui/person";
 import { TimeLeft } from "./TimeLeft";
 import styles from "./Worklist.module.css";
-import { LOCATIONS, PRIORITIES, reasonText } from "./words";
+import { LOCATIONS, PRIORITIES, tellingFirst } from "./words";
 
 interface Props {
   item: WorklistItem;
@@ -63,7 +63,8 @@ export function AiCell({ item }: { item: WorklistItem }) {
   return (
     <span className={styles.ai} data-tone={line.tone} data-testid="worklist-ai" title={line.text}>
       <span className={styles.line}>
-        <AiMark /> {line.text}
+        {line.tone !== "none" && <AiMark quiet={line.tone !== "flag"} />}
+        <span>{line.text}</span>
       </span>
       <small>{line.detail}</small>
     </span>
@@ -74,7 +75,7 @@ export function AiCell({ item }: { item: WorklistItem }) {
 export const WorklistRow = memo(function WorklistRow(props: Props) {
   const { item, index, total, top, slides, selected, onSelect, onOpen, onClaim, onHover } = props;
   const uid = item.study_instance_uid;
-  const [reason, ...more] = item.reasons;
+  const [reason, ...more] = tellingFirst(item.reasons);
   return (
     <div
       id={`row-${uid}`}
@@ -112,7 +113,7 @@ export const WorklistRow = memo(function WorklistRow(props: Props) {
       </span>
       <span className={styles.study} title={item.study_description}>
         <span className={styles.line}>
-          {item.study_description || item.body_part || "No description"}
+          <span>{item.study_description || item.body_part || "No description"}</span>
           {item.prior_count > 0 && (
             <i>
               {item.prior_count} prior{item.prior_count === 1 ? "" : "s"}
@@ -122,9 +123,9 @@ export const WorklistRow = memo(function WorklistRow(props: Props) {
         <small>{item.reason_for_exam || item.accession_number}</small>
       </span>
       <AiCell item={item} />
-      <span className={styles.why}>
-        <span className={styles.line}>{reason ? reasonText(reason) : "ordered priority"}</span>
-        <small>{more.map(reasonText).join(" · ")}</small>
+      <span className={styles.why} title={item.reasons.map((one) => one.text).join("\n")}>
+        <span className={styles.line}>{reason?.text ?? "by its order"}</span>
+        <small>{more.map((one) => one.text).join(" · ")}</small>
       </span>
       <State item={item} onClaim={onClaim} />
     </div>

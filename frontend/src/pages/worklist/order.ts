@@ -26,10 +26,6 @@ export function upsert(items: readonly WorklistItem[], incoming: WorklistItem): 
   return [...rest, incoming].sort(compareItems);
 }
 
-export function without(items: readonly WorklistItem[], uid: string): WorklistItem[] {
-  return items.filter((item) => item.study_instance_uid !== uid);
-}
-
 export interface Viewport {
   /** Index of the first row that can be seen, and how many fit. */
   first: number;

@@ -7,12 +7,12 @@ import type { Page, WorklistItem } from "../../api/types";
 import type { Change } from "../../live/connection";
 import { onTopic, useLiveInterval } from "../../live/live";
 import { listQuery, type Filters } from "./filters";
-import { joinPages, upsert, without } from "./order";
+import { joinPages, upsert } from "./order";
 
 const FIRST_PAGE = 100;
 const FULL_PAGE = 500;
 /** More changed rows than this at once are cheaper as one new list. */
-const BURST = 20;
+const BURST = 100;
 const GATHER_MS = 120;
 
 export interface WorklistData {
@@ -74,31 +74,30 @@ export class RowMerger {
     const items = this.client.getQueryData<WorklistData>(key)?.items ?? [];
     const changes = [...this.waiting];
     this.waiting.clear();
-    const uids: string[] = [];
-    for (const [name, version] of changes) {
-      const known = items.find((item) => item.id === name || item.study_instance_uid === name);
-      if (known && version > 0 && known.version >= version) continue;
-      const uid = known?.study_instance_uid ?? (name.includes(".") ? name : null);
-      if (uid === null || changes.length > BURST) {
-        await this.client.invalidateQueries({ queryKey: key });
-        return;
-      }
-      uids.push(uid);
+    const stale = changes.filter(([id, version]) => {
+      const known = items.find((item) => item.id === id);
+      return !known || version === 0 || known.version < version;
+    });
+    if (stale.length > BURST) {
+      await this.client.invalidateQueries({ queryKey: key });
+      return;
     }
     try {
-      await Promise.all(uids.map((uid) => this.mergeOne(uid)));
+      if (stale.length > 0) await this.merge(stale.map(([id]) => id));
     } catch {
       await this.client.invalidateQueries({ queryKey: key });
     }
   }
 
-  private async mergeOne(uid: string): Promise<void> {
-    const search = listQuery(this.filters, { study_instance_uid: uid });
+  /** Asks for these rows under the list's own filters: a row that does not come is not in this list any more. */
+  private async merge(ids: readonly string[]): Promise<void> {
+    const search = listQuery(this.filters, { id: ids.join(","), page_size: FULL_PAGE });
     const found = await request<Page<WorklistItem>>(`/api/worklist/${search}`);
-    const item = found.results[0];
     this.client.setQueryData<WorklistData>(listKey(this.filters), (old) => {
       if (!old) return old;
-      const items = item ? upsert(old.items, item) : without(old.items, uid);
+      const came = new Set(found.results.map((item) => item.id));
+      const kept = old.items.filter((item) => came.has(item.id) || !ids.includes(item.id));
+      const items = found.results.reduce(upsert, kept);
       return { items, count: old.count + items.length - old.items.length };
     });
   }

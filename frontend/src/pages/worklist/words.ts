@@ -9,8 +9,10 @@ export const LOCATIONS: Record<LocationClass, string> = {
   outpatient: "outpatient",
 };
 
-export function reasonText(reason: Reason): string {
-  return reason.text;
+/** Reasons as the row tells them: what moved the study forward comes before what it was ordered as. */
+export function tellingFirst(reasons: readonly Reason[]): Reason[] {
+  const rank = (reason: Reason) => (reason.minutes !== null && reason.minutes < 0 ? 0 : 1);
+  return [...reasons].sort((a, b) => rank(a) - rank(b));
 }
 
 /** Minutes a reason moves the deadline: "60 min", "−25 min", or nothing. */

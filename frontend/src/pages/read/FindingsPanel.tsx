@@ -1,0 +1,157 @@
+import { aiLine, findingName, milliliters, ppvLong, probabilityWords } from "../../ai/wording";
+import type { Decision, Finding, TriageRun, WorklistItem } from "../../api/types";
+import { AiMark } from "../../ui/AiMark";
+import { Icon, type IconName } from "../../ui/icons";
+import styles from "./Read.module.css";
+
+interface Props {
+  item: WorklistItem;
+  runs: readonly TriageRun[];
+  selected: string | null;
+  overlay: boolean;
+  mayDecide: boolean;
+  onSelect: (finding: Finding) => void;
+  onDecide: (finding: Finding, decision: Decision) => void;
+  onJump: (finding: Finding) => void;
+  onOverlay: () => void;
+}
+
+const ACTIONS: { decision: Decision; label: string; key: string; icon: IconName; testid: string }[] = [
+  { decision: "accepted", label: "Accept", key: "A", icon: "check", testid: "finding-accept" },
+  { decision: "rejected", label: "Reject", key: "R", icon: "cross", testid: "finding-reject" },
+  { decision: "uncertain", label: "Uncertain", key: "U", icon: "question", testid: "finding-uncertain" },
+];
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function facts(finding: Finding): string {
+  const slices =
+    finding.slice_from !== null && finding.slice_to !== null
+      ? `slices ${String(finding.slice_from)}–${String(finding.slice_to)}`
+      : "";
+  return [
+    finding.volume_ml === null ? "" : milliliters(finding.volume_ml),
+    finding.largest_diameter_mm === null ? "" : `${finding.largest_diameter_mm.toFixed(0)} mm across`,
+    finding.side,
+    finding.subtype,
+    slices,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function provenance(finding: Finding, runs: readonly TriageRun[]): string {
+  const run = runs.find((one) => one.model === finding.model && one.model_version === finding.model_version);
+  const weights = run?.weights_sha256 ? `weights ${run.weights_sha256.slice(0, 8)}` : "";
+  const input = run ? `${String(run.input_instance_count)} images` : "";
+  return [`${finding.model} ${finding.model_version}`, finding.model_state, weights, input]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function Card({ finding, ...props }: Omit<Props, "item"> & { finding: Finding }) {
+  const p = finding.probability;
+  return (
+    <div
+      className={styles.finding}
+      data-testid="finding-card"
+      data-finding={finding.id}
+      data-selected={props.selected === finding.id || undefined}
+      onClick={() => {
+        props.onSelect(finding);
+        props.onJump(finding);
+      }}
+    >
+      <p className={styles.findingName}>
+        <AiMark /> Possible {findingName(finding)}
+      </p>
+      <p className={styles.findingFigures}>
+        {p !== null && (
+          <b>
+            {capital(probabilityWords(p))}, {p.toFixed(2)}
+          </b>
+        )}
+        {facts(finding) && <span>{facts(finding)}</span>}
+      </p>
+      <p className={styles.quiet}>{ppvLong(finding.ppv)}</p>
+      <p className={styles.quiet}>{provenance(finding, props.runs)}</p>
+      <div className={styles.findingActions} onClick={(event) => event.stopPropagation()}>
+        {ACTIONS.map(({ decision, label, key, icon, testid }) => (
+          <button
+            key={decision}
+            type="button"
+            data-testid={testid}
+            disabled={!props.mayDecide}
+            aria-pressed={finding.decision === decision}
+            title={`${label} (${key})`}
+            onClick={() => {
+              props.onSelect(finding);
+              props.onDecide(finding, decision);
+            }}
+          >
+            <Icon name={icon} size={12} /> {label}
+          </button>
+        ))}
+        <button
+          type="button"
+          data-testid="finding-jump"
+          title="Jump to the key slice (J)"
+          onClick={() => {
+            props.onSelect(finding);
+            props.onJump(finding);
+          }}
+        >
+          <Icon name="jump" size={12} /> Jump
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** What the AI says, with how sure it is, how good it has been here, and what the reader makes of it. */
+export function FindingsPanel(props: Props) {
+  const { item } = props;
+  const flags = item.findings.filter((finding) => finding.presence === "present");
+  const line = aiLine(item);
+  const absent = item.findings.filter((finding) => finding.presence === "absent");
+  return (
+    <section className={styles.block} aria-label="AI findings">
+      <header>
+        <h2>
+          <AiMark /> findings
+        </h2>
+        {flags.some((finding) => finding.seg_series_instance_uid) && (
+          <button
+            type="button"
+            className={styles.overlay}
+            data-testid="overlay-toggle"
+            aria-pressed={props.overlay}
+            onClick={props.onOverlay}
+            title="AI outline on the images (O)"
+          >
+            <Icon name="layers" size={12} /> Overlay {props.overlay ? "on" : "off"}
+          </button>
+        )}
+      </header>
+      {flags.map((finding) => (
+        <Card key={finding.id} {...props} finding={finding} />
+      ))}
+      {flags.length === 0 && (
+        <p className={styles.aiLine} data-tone={line.tone} data-testid="ai-line">
+          AI: {line.text}
+          {line.detail && `, ${line.detail}`}
+        </p>
+      )}
+      {flags.length === 0 &&
+        absent.map((finding) => (
+          <p key={finding.id} className={styles.quiet}>
+            Looked for {findingName(finding)}
+            {finding.probability !== null && `, probability ${finding.probability.toFixed(2)}`} ·{" "}
+            {provenance(finding, props.runs)}
+          </p>
+        ))}
+    </section>
+  );
+}

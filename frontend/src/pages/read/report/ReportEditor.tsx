@@ -1,0 +1,122 @@
+import { useEffect, useImperativeHandle, useRef, useState, useSyncExternalStore, type Ref } from "react";
+
+import { explain, Problem } from "../../../api/client";
+import { api } from "../../../api/queries";
+import type { Check, Decision, Report } from "../../../api/types";
+import { beforeSignOut, useMe } from "../../../app/session";
+import { Conflicts } from "./Conflicts";
+import { DocumentField } from "./DocumentField";
+import { ReportSession } from "./session";
+import { SignBar } from "./SignBar";
+import styles from "./Report.module.css";
+
+export interface EditorHandle {
+  sign: () => void;
+  focus: () => void;
+  decide: (findingId: string, decision: Decision) => Promise<void>;
+}
+
+interface Props {
+  ref?: Ref<EditorHandle>;
+  report: Report;
+  obstacle: string;
+  onChange: (report: Report) => void;
+}
+
+/** The draft as one document that saves itself; ends with the signature. */
+export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
+  const me = useMe();
+  const [session] = useState(
+    () =>
+      new ReportSession({
+        report,
+        storageKey: `firstread.report.${me.username}.${report.id}`,
+        save: (version, sections) => api.saveReport(report.id, version, sections, document.hidden),
+      }),
+  );
+  const state = useSyncExternalStore(session.subscribe, session.getSnapshot);
+  const [checks, setChecks] = useState<readonly Check[]>([]);
+  const [error, setError] = useState("");
+  const [signing, setSigning] = useState(false);
+  const root = useRef<HTMLElement>(null);
+
+  useEffect(() => session.take(report), [report, session]);
+
+  useEffect(() => {
+    const save = () => session.flush().catch(() => undefined);
+    const hidden = () => {
+      if (document.hidden) void save();
+    };
+    const leave = beforeSignOut(save);
+    document.addEventListener("visibilitychange", hidden);
+    return () => {
+      leave();
+      document.removeEventListener("visibilitychange", hidden);
+      void save().finally(() => session.close());
+    };
+  }, [session]);
+
+  const sign = async (overrides: { code: string; reason: string }[]) => {
+    if (signing || obstacle) return;
+    setSigning(true);
+    setError("");
+    try {
+      onChange(await session.run((version) => api.sign(report.id, version, overrides)));
+      setChecks([]);
+    } catch (problem) {
+      if (problem instanceof Problem && problem.status === 422 && problem.document.checks) {
+        setChecks(problem.document.checks);
+      } else if (problem instanceof Problem && problem.status === 409) {
+        setError("The report was changed by somebody else. Look at it again, then sign.");
+      } else setError(explain(problem));
+    } finally {
+      setSigning(false);
+    }
+  };
+
+  const write = async (action: (version: number) => Promise<Report>) => {
+    setError("");
+    try {
+      onChange(await session.run(action));
+    } catch (problem) {
+      setError(explain(problem));
+    }
+  };
+
+  useImperativeHandle(ref, () => ({
+    sign: () => void sign([]),
+    focus: () => root.current?.querySelector<HTMLElement>("textarea[data-field=findings], textarea")?.focus(),
+    decide: (findingId, decision) => write((version) => api.decide(report.id, findingId, decision, version)),
+  }));
+
+  return (
+    <>
+      <article ref={root} className={styles.document} aria-label="Report draft">
+        <Conflicts
+          report={state.report}
+          conflicts={state.conflicts}
+          onResolve={(key, text) => session.resolve(key, text)}
+        />
+        {state.report.sections.map((section) => (
+          <DocumentField
+            key={section.key}
+            section={section}
+            text={state.texts[section.key] ?? ""}
+            readOnly={state.conflicts.some((conflict) => conflict.key === section.key)}
+            onEdit={(text) => session.edit(section.key, text)}
+            onSuggestion={(id, to) => void write((version) => api.suggestion(report.id, id, to, version))}
+          />
+        ))}
+      </article>
+      <SignBar
+        status={state.status}
+        problem={state.problem}
+        checks={checks}
+        signing={signing}
+        obstacle={obstacle}
+        error={error}
+        onSign={(overrides) => void sign(overrides)}
+      />
+    </>
+  );
+}
