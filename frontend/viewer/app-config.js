@@ -8,7 +8,14 @@ window.config = {
   modes: [],
   modesConfiguration: {
     '@ohif/mode-longitudinal': {
-      hangingProtocol: { $set: ['@firstread/head-ct', '@firstread/general'] },
+      hangingProtocol: {
+        $set: [
+          '@firstread/head-ct',
+          '@firstread/head-ct-prior',
+          '@firstread/general',
+          '@firstread/general-prior',
+        ],
+      },
       routes: {
         0: {
           layoutInstance: {

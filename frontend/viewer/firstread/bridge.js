@@ -143,11 +143,15 @@ export class Bridge {
     }
     const imageId = imageIdOf(displaySet, target.sopInstanceUID);
     await this.#until(() => this.#viewport);
-    const inView = () => (this.#viewport?.getImageIds?.() ?? []).includes(imageId);
-    if (!inView()) {
-      this.#show(displaySet.displaySetInstanceUID);
+    // Beside a prior, the image belongs where its series already is, whichever side is active.
+    const [holder] = this.#viewportsWith(displaySet.displaySetInstanceUID);
+    const viewportId = holder ?? this.#viewportId;
+    if (!holder) {
+      this.#show(displaySet.displaySetInstanceUID, viewportId);
     }
-    if (!(await this.#until(inView))) {
+    this.#services.viewportGridService.setActiveViewportId(viewportId);
+    const viewport = await this.#until(() => this.#viewportThatHas(imageId, viewportId));
+    if (!viewport) {
       throw new Error(`Image ${target.sopInstanceUID} could not be opened.`);
     }
     if (turn !== this.#jumpTurn) {
@@ -155,10 +159,8 @@ export class Bridge {
     }
     // An image that is already shown changes nothing: the host still gets its answer.
     this.#shown = '';
-    const viewport = this.#viewport;
-    const index = viewport.getImageIds().indexOf(imageId);
     if (typeof viewport.setImageIdIndex === 'function') {
-      await viewport.setImageIdIndex(index);
+      await viewport.setImageIdIndex(viewport.getImageIds().indexOf(imageId));
     } else {
       viewport.setViewReference({ referencedImageId: imageId, FrameOfReferenceUID: viewport.getFrameOfReferenceUID() });
     }
@@ -166,10 +168,15 @@ export class Bridge {
     this.#tellShown();
   }
 
-  /** Put a display set into the active viewport. */
-  #show(displaySetInstanceUID) {
+  #viewportThatHas(imageId, viewportId) {
+    const viewport = this.#services.cornerstoneViewportService.getCornerstoneViewport(viewportId);
+    const isActive = this.#viewportId === viewportId;
+    return isActive && viewport?.getImageIds?.().includes(imageId) ? viewport : null;
+  }
+
+  #show(displaySetInstanceUID, viewportId) {
     this.#commands.run('setDisplaySetsForViewports', {
-      viewportsToUpdate: [{ viewportId: this.#viewportId, displaySetInstanceUIDs: [displaySetInstanceUID] }],
+      viewportsToUpdate: [{ viewportId, displaySetInstanceUIDs: [displaySetInstanceUID] }],
     });
   }
 
@@ -181,12 +188,13 @@ export class Bridge {
 
   async #setWindow({ preset }) {
     await this.#until(() => this.#viewport?.getCurrentImageId?.());
-    const displaySetInstanceUID = this.#services.viewportGridService.getDisplaySetsUIDsForViewport(this.#viewportId)?.[0];
-    this.#commands.run('setViewportWindowLevel', {
-      viewportId: this.#viewportId,
-      displaySetInstanceUID,
-      ...WINDOWS[preset],
-    });
+    for (const { viewportId, displaySetInstanceUIDs } of this.#services.viewportGridService.getState().viewports.values()) {
+      this.#commands.run('setViewportWindowLevel', {
+        viewportId,
+        displaySetInstanceUID: displaySetInstanceUIDs?.[0],
+        ...WINDOWS[preset],
+      });
+    }
   }
 
   // Overlay --------------------------------------------------------------------------------------------
@@ -203,7 +211,7 @@ export class Bridge {
     }
     const imagesShown = () => this.#viewportsWith(displaySet.referencedDisplaySetInstanceUID);
     if (!imagesShown().length) {
-      this.#show(displaySet.referencedDisplaySetInstanceUID);
+      this.#show(displaySet.referencedDisplaySetInstanceUID, this.#viewportId);
       await this.#until(() => imagesShown().length && this.#viewport?.getCurrentImageId?.());
     }
     await displaySet.load({ headers: {} });

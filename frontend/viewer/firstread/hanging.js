@@ -124,35 +124,54 @@ function protocol({ id, name, rules, selectors, columns, displaySetOptions, prio
 }
 
 const BRAIN = { options: { voi: { ...WINDOWS.brain } } };
+const MAIN_ALONE = { main: { seriesMatchingRules: MAIN_SERIES } };
+const MAIN_BESIDE_PRIOR = {
+  main: { studyMatchingRules: studyAt(0), seriesMatchingRules: MAIN_SERIES },
+  prior: { studyMatchingRules: studyAt(1), seriesMatchingRules: MAIN_SERIES },
+};
+const HEAD_RULE = { ...prefer('firstreadHeadCt', 100), required: true };
+const PRIOR_RULE = {
+  attribute: 'StudyInstanceUID',
+  from: 'prior',
+  weight: 1000,
+  required: true,
+  constraint: { notNull: true },
+};
 
+/** OHIF takes the one with the highest score; two studies in the address are a study and its prior. */
 export const PROTOCOLS = [
   protocol({
     id: '@firstread/head-ct',
     name: 'CT of the head',
-    rules: [prefer('firstreadHeadCt', 100)],
-    selectors: { main: { seriesMatchingRules: MAIN_SERIES } },
+    rules: [HEAD_RULE],
+    selectors: MAIN_ALONE,
     columns: 1,
     displaySetOptions: BRAIN,
+  }),
+  protocol({
+    id: '@firstread/head-ct-prior',
+    name: 'CT of the head beside its prior',
+    rules: [PRIOR_RULE, HEAD_RULE],
+    selectors: MAIN_BESIDE_PRIOR,
+    columns: 2,
+    displaySetOptions: BRAIN,
+    priors: 1,
   }),
   protocol({
     id: '@firstread/general',
     name: 'One series',
     rules: [{ attribute: 'numberOfDisplaySetsWithImages', weight: 1, constraint: { greaterThan: { value: 0 } } }],
-    selectors: { main: { seriesMatchingRules: MAIN_SERIES } },
+    selectors: MAIN_ALONE,
     columns: 1,
     displaySetOptions: {},
   }),
-  // Asked for in the address: ?StudyInstanceUIDs=current,prior&hangingProtocolId=@firstread/head-ct-prior
   protocol({
-    id: '@firstread/head-ct-prior',
-    name: 'CT of the head beside its prior',
-    rules: [],
-    selectors: {
-      main: { studyMatchingRules: studyAt(0), seriesMatchingRules: MAIN_SERIES },
-      prior: { studyMatchingRules: studyAt(1), seriesMatchingRules: MAIN_SERIES },
-    },
+    id: '@firstread/general-prior',
+    name: 'One series beside its prior',
+    rules: [PRIOR_RULE],
+    selectors: MAIN_BESIDE_PRIOR,
     columns: 2,
-    displaySetOptions: BRAIN,
+    displaySetOptions: {},
     priors: 1,
   }),
 ];
