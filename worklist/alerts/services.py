@@ -154,8 +154,8 @@ def decline(*, alert_id: int, user: User, reason: str, request: HttpRequest | No
 
 def name_department(*, order_id: int) -> None:
     """An order that comes after the alert names the department for the page and the delivery log."""
-    order = Order.objects.filter(pk=order_id, study__isnull=False).exclude(department="").first()
-    if order is None:
+    order = Order.objects.filter(pk=order_id).exclude(department="").first()
+    if order is None or order.study_id is None:
         return
     for alert in Alert.objects.filter(study_id=order.study_id, state__in=OPEN_ALERT_STATES, department=""):
         with transaction.atomic():

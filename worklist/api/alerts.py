@@ -14,12 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role
 from foundation.accounts.permissions import has_role
 from worklist.alerts import services
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState
 from worklist.alerts.selectors import alerts_of
 from worklist.api import auditing, documents, shapes
+from worklist.api.auditing import caller
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import alerts_for_list
 
@@ -56,14 +57,13 @@ class Declining(serializers.Serializer):
 class AlertViewSet(GenericViewSet[Alert]):
     """Alerts that the caller may see: ER staff those of their department and those told to all."""
 
-    serializer_class = shapes.AlertShape
+    serializer_class = shapes.Alert
     filterset_class = AlertFilter
     lookup_value_regex = "[0-9]+"
     queryset = Alert.objects.none()
 
     def get_queryset(self) -> Any:
-        user = self.request.user
-        assert isinstance(user, User)
+        user = caller(self.request)
         return alerts_for_list().filter(pk__in=alerts_of(user).values("pk"))
 
     def get_permissions(self) -> list[BasePermission]:
@@ -82,7 +82,7 @@ class AlertViewSet(GenericViewSet[Alert]):
         auditing.study_read(request, alert.study, "alert")
         return Response(alert_documents([alert], request)[0])
 
-    @extend_schema(request=Acknowledgement, responses=shapes.AlertShape)
+    @extend_schema(request=Acknowledgement, responses=shapes.Alert)
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: str) -> Response:
         """Answer with a name and the result read back; the first answer stands."""
@@ -90,11 +90,11 @@ class AlertViewSet(GenericViewSet[Alert]):
         said.is_valid(raise_exception=True)
         alert = get_object_or_404(self.get_queryset(), pk=pk)
         services.acknowledge(
-            alert_id=alert.pk, user=request.user, request=request._request, **said.validated_data
+            alert_id=alert.pk, user=caller(request), request=request._request, **said.validated_data
         )
         return self._changed(pk)
 
-    @extend_schema(request=Declining, responses={200: shapes.AlertShape, 409: shapes.ProblemShape})
+    @extend_schema(request=Declining, responses={200: shapes.Alert, 409: shapes.Problem})
     @action(detail=True, methods=["post"], url_path="not-my-patient")
     def not_my_patient(self, request: Request, pk: str) -> Response:
         """Tell the next rung at once; 409 when somebody answered meanwhile."""
@@ -102,7 +102,7 @@ class AlertViewSet(GenericViewSet[Alert]):
         said.is_valid(raise_exception=True)
         alert = get_object_or_404(self.get_queryset(), pk=pk)
         services.decline(
-            alert_id=alert.pk, user=request.user, request=request._request, **said.validated_data
+            alert_id=alert.pk, user=caller(request), request=request._request, **said.validated_data
         )
         return self._changed(pk)
 
@@ -113,5 +113,5 @@ class AlertViewSet(GenericViewSet[Alert]):
 def alert_documents(alerts: Any, request: Request) -> list[dict[str, Any]]:
     """Documents of these alerts for the caller."""
     ppv = local_ppv(documents.model_ids(alert.finding.run for alert in alerts))
-    view = documents.View(user_id=request.user.pk, ppv=ppv)
+    view = documents.View(user_id=caller(request).pk, ppv=ppv)
     return [documents.alert_document(alert, view) for alert in alerts]

@@ -12,13 +12,14 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role
 from foundation.accounts.permissions import has_role
 from pacs.models import LocationClass, StudyState
 from pacs.selectors import studies_visible_to
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert
 from worklist.alerts.selectors import alerts_of
 from worklist.api import auditing, documents, shapes
+from worklist.api.auditing import caller
 from worklist.api.patients import patient_document
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import items_for_er
@@ -31,14 +32,13 @@ class ErPatients(GenericAPIView[WorklistItem]):
     """ER patients of the caller's department, with alerts and signed reports."""
 
     permission_classes = [has_role(Role.ER_STAFF, Role.RADIOLOGIST)]
-    serializer_class = shapes.ErPatientShape
+    serializer_class = shapes.ErPatient
     filter_backends: list[Any] = []
     queryset = WorklistItem.objects.none()
 
     def get_queryset(self) -> Any:
         """Unread ER studies, those signed within a day, and whatever alerts; open alerts first."""
-        user = self.request.user
-        assert isinstance(user, User)
+        user = caller(self.request)
         mine = alerts_of(user).filter(study_id=OuterRef("study_id"))
         rings = Exists(mine.filter(state__in=OPEN_ALERT_STATES))
         in_er = Q(location_class=LocationClass.ER, study__in=studies_visible_to(user))
@@ -50,14 +50,13 @@ class ErPatients(GenericAPIView[WorklistItem]):
             .order_by("-rings", "due_at", "arrived_at", "pk")
         )
 
-    @extend_schema(responses=shapes.ErPatientShape(many=True))
+    @extend_schema(responses=shapes.ErPatient(many=True))
     def get(self, request: Request) -> Response:
         """Patients whose alert rings first, then by deadline."""
         page = self.paginate_queryset(self.get_queryset())
         assert page is not None
         auditing.list_read(request, "ER patients", frozenset())
-        user = request.user
-        assert isinstance(user, User)
+        user = caller(request)
         allowed = set(
             alerts_of(user).filter(study__in=[i.study_id for i in page]).values_list("pk", flat=True)
         )

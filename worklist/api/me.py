@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from foundation.accounts.models import User
 from worklist.api import shapes
+from worklist.api.auditing import caller
 
 
 class MeChange(serializers.Serializer):
@@ -30,24 +31,23 @@ class MeChange(serializers.Serializer):
 class Me(APIView):
     """The caller and the site."""
 
-    @extend_schema(responses=shapes.MeShape)
+    @extend_schema(responses=shapes.Me)
     def get(self, request: Request) -> Response:
         """The caller's roles decide which pages they get."""
-        return Response(_document(request.user))
+        return Response(_document(caller(request)))
 
-    @extend_schema(request=MeChange, responses=shapes.MeShape)
+    @extend_schema(request=MeChange, responses=shapes.Me)
     def patch(self, request: Request) -> Response:
         """Choose a time zone."""
         change = MeChange(data=request.data)
         change.is_valid(raise_exception=True)
-        user = request.user
-        assert isinstance(user, User)
+        user = caller(request)
         user.time_zone = change.validated_data["time_zone"]
         user.save(update_fields=["time_zone"])
         return Response(_document(user))
 
 
-def _document(user: Any) -> dict[str, Any]:
+def _document(user: User) -> dict[str, Any]:
     return {
         "username": user.username,
         "display_name": user.display_name or user.username,

@@ -9,7 +9,8 @@ from rest_framework import serializers
 
 from foundation.accounts.models import Role
 from pacs.models import LocationClass, OrderPriority, StudyState
-from triage.models import Finding, ModelState, Outcome, RunState
+from triage import models as triage
+from triage.models import ModelState, Outcome, RunState
 from worklist.alerts.models import AlertState
 from worklist.queue.models import AiStatus, ItemState
 from worklist.reports.models import FindingDecision, ReportState
@@ -20,7 +21,7 @@ class Person(serializers.Serializer):
     display_name = serializers.CharField()
 
 
-class PatientShape(serializers.Serializer):
+class Patient(serializers.Serializer):
     id = serializers.CharField(help_text="Patient ID (0010,0020).")
     name = serializers.CharField(help_text="Patient's Name as received (PN).")
     birth_date = serializers.DateField(allow_null=True)
@@ -28,7 +29,7 @@ class PatientShape(serializers.Serializer):
     sex = serializers.CharField()
 
 
-class PpvShape(serializers.Serializer):
+class Ppv(serializers.Serializer):
     value = serializers.FloatField()
     low = serializers.FloatField()
     high = serializers.FloatField()
@@ -36,12 +37,12 @@ class PpvShape(serializers.Serializer):
     true_flags = serializers.IntegerField()
 
 
-class FindingShape(serializers.Serializer):
+class Finding(serializers.Serializer):
     id = serializers.CharField()
     code = serializers.CharField()
     scheme = serializers.CharField()
     meaning = serializers.CharField()
-    presence = serializers.ChoiceField(choices=Finding.Presence.choices)
+    presence = serializers.ChoiceField(choices=triage.Finding.Presence.choices)
     probability = serializers.FloatField(allow_null=True)
     volume_ml = serializers.FloatField(allow_null=True)
     largest_diameter_mm = serializers.FloatField(allow_null=True)
@@ -56,17 +57,17 @@ class FindingShape(serializers.Serializer):
     model_state = serializers.ChoiceField(choices=ModelState.choices)
     seg_sop_instance_uid = serializers.CharField()
     seg_series_instance_uid = serializers.CharField()
-    ppv = PpvShape(allow_null=True, help_text="This site's own, with a 95 % interval.")
+    ppv = Ppv(allow_null=True, help_text="This site's own, with a 95 % interval.")
     decision = serializers.ChoiceField(choices=FindingDecision.Decision.choices, allow_null=True)
 
 
-class ReasonShape(serializers.Serializer):
+class Reason(serializers.Serializer):
     code = serializers.CharField()
     text = serializers.CharField()
     minutes = serializers.IntegerField(allow_null=True)
 
 
-class ItemShape(serializers.Serializer):
+class WorklistItem(serializers.Serializer):
     id = serializers.CharField()
     version = serializers.IntegerField()
     study_instance_uid = serializers.CharField()
@@ -75,7 +76,7 @@ class ItemShape(serializers.Serializer):
     study_description = serializers.CharField()
     study_date = serializers.DateField(allow_null=True)
     body_part = serializers.CharField()
-    patient = PatientShape()
+    patient = Patient()
     priority_class = serializers.ChoiceField(choices=OrderPriority.choices)
     location_class = serializers.ChoiceField(choices=LocationClass.choices)
     location = serializers.CharField()
@@ -91,10 +92,10 @@ class ItemShape(serializers.Serializer):
     number_of_instances = serializers.IntegerField()
     due_at = serializers.DateTimeField()
     due_without_ai_at = serializers.DateTimeField()
-    reasons = ReasonShape(many=True)
+    reasons = Reason(many=True)
     ai_status = serializers.ChoiceField(choices=AiStatus.choices)
     ai_reason = serializers.CharField()
-    findings = FindingShape(many=True)
+    findings = Finding(many=True)
     prior_count = serializers.IntegerField()
     report_id = serializers.CharField(allow_null=True)
     report_state = serializers.ChoiceField(choices=ReportState.choices, allow_null=True)
@@ -102,7 +103,7 @@ class ItemShape(serializers.Serializer):
     signed_at = serializers.DateTimeField(allow_null=True)
 
 
-class SummaryShape(serializers.Serializer):
+class WorklistSummary(serializers.Serializer):
     open = serializers.IntegerField(help_text="Unread: unclaimed and claimed.")
     unclaimed = serializers.IntegerField()
     mine = serializers.IntegerField()
@@ -113,14 +114,14 @@ class SummaryShape(serializers.Serializer):
     signed_today = serializers.IntegerField(help_text="Since midnight in the caller's time zone.")
 
 
-class RankChangeShape(serializers.Serializer):
+class RankChange(serializers.Serializer):
     at = serializers.DateTimeField()
     due_at = serializers.DateTimeField()
-    reasons = ReasonShape(many=True)
+    reasons = Reason(many=True)
     cause = serializers.CharField()
 
 
-class PriorShape(serializers.Serializer):
+class Prior(serializers.Serializer):
     study_instance_uid = serializers.CharField()
     study_date = serializers.DateField(allow_null=True)
     modality = serializers.CharField()
@@ -129,7 +130,7 @@ class PriorShape(serializers.Serializer):
     impression = serializers.CharField()
 
 
-class RunShape(serializers.Serializer):
+class TriageRun(serializers.Serializer):
     id = serializers.CharField()
     study_instance_uid = serializers.CharField()
     series_instance_uid = serializers.CharField()
@@ -145,35 +146,35 @@ class RunShape(serializers.Serializer):
     finished_at = serializers.DateTimeField(allow_null=True)
     outcome = serializers.ChoiceField(choices=[("", "None yet"), *Outcome.choices])
     outcome_reason = serializers.CharField()
-    findings = FindingShape(many=True)
+    findings = Finding(many=True)
 
 
-class ToldShape(serializers.Serializer):
+class Told(serializers.Serializer):
     at = serializers.DateTimeField()
     who = serializers.CharField()
     channel = serializers.CharField()
     outcome = serializers.CharField()
 
 
-class NextStepShape(serializers.Serializer):
+class NextStep(serializers.Serializer):
     at = serializers.DateTimeField()
     who = serializers.CharField()
 
 
-class AlertShape(serializers.Serializer):
+class Alert(serializers.Serializer):
     id = serializers.CharField()
     study_instance_uid = serializers.CharField()
-    patient = PatientShape()
+    patient = Patient()
     accession_number = serializers.CharField()
     location = serializers.CharField()
     department = serializers.CharField()
-    finding = FindingShape()
+    finding = Finding()
     state = serializers.ChoiceField(choices=AlertState.choices)
     raised_at = serializers.DateTimeField()
     deadline_at = serializers.DateTimeField(allow_null=True)
     rung = serializers.IntegerField()
-    told = ToldShape(many=True)
-    next_step = NextStepShape(allow_null=True)
+    told = Told(many=True)
+    next_step = NextStep(allow_null=True)
     acknowledged_by = Person(allow_null=True)
     acknowledged_name = serializers.CharField()
     acknowledged_at = serializers.DateTimeField(allow_null=True)
@@ -182,16 +183,16 @@ class AlertShape(serializers.Serializer):
     caption = serializers.CharField()
 
 
-class SignedReportShape(serializers.Serializer):
+class SignedReport(serializers.Serializer):
     id = serializers.CharField()
     impression = serializers.CharField()
     signed_at = serializers.DateTimeField()
     signed_by = Person(allow_null=True)
 
 
-class ErPatientShape(serializers.Serializer):
+class ErPatient(serializers.Serializer):
     study_instance_uid = serializers.CharField()
-    patient = PatientShape()
+    patient = Patient()
     accession_number = serializers.CharField()
     location = serializers.CharField()
     priority_class = serializers.ChoiceField(choices=OrderPriority.choices)
@@ -200,28 +201,28 @@ class ErPatientShape(serializers.Serializer):
     arrived_at = serializers.DateTimeField()
     ai_status = serializers.ChoiceField(choices=AiStatus.choices)
     ai_reason = serializers.CharField()
-    alert = AlertShape(allow_null=True)
+    alert = Alert(allow_null=True)
     preview_url = serializers.CharField()
-    report = SignedReportShape(allow_null=True)
+    report = SignedReport(allow_null=True)
 
 
-class SiteShape(serializers.Serializer):
+class Site(serializers.Serializer):
     name = serializers.CharField()
     ae_title = serializers.CharField()
     not_for_clinical_use = serializers.BooleanField()
 
 
-class MeShape(serializers.Serializer):
+class Me(serializers.Serializer):
     username = serializers.CharField()
     display_name = serializers.CharField()
     roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
     department = serializers.CharField()
     time_zone = serializers.CharField()
     idle_timeout_s = serializers.IntegerField()
-    site = SiteShape()
+    site = Site()
 
 
-class ProblemShape(serializers.Serializer):
+class Problem(serializers.Serializer):
     """RFC 9457."""
 
     type = serializers.CharField()
@@ -230,7 +231,7 @@ class ProblemShape(serializers.Serializer):
     detail = serializers.CharField()
 
 
-class TakenShape(ProblemShape):
+class Taken(Problem):
     """Somebody else holds the study; or, without a holder, the caller's claim ended."""
 
     holder = Person(allow_null=True)

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role
 from foundation.accounts.permissions import has_role
 from triage.models import RunState, TriageRun
 from worklist.api import auditing, documents, shapes
+from worklist.api.auditing import caller
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import runs_for
 
@@ -33,18 +34,17 @@ class TriageRunViewSet(GenericViewSet[TriageRun]):
     """Runs, the latest first. Those of shadow models are for QA, administrators and programs."""
 
     permission_classes = [has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)]
-    serializer_class = shapes.RunShape
+    serializer_class = shapes.TriageRun
     filterset_class = RunFilter
     queryset = TriageRun.objects.none()
 
     def get_queryset(self) -> Any:
-        assert isinstance(self.request.user, User)
-        return runs_for(self.request.user)
+        return runs_for(caller(self.request))
 
     def list(self, request: Request) -> Response:
         """The latest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         assert page is not None
         auditing.list_read(request, "triage runs", frozenset(RunFilter.base_filters))
-        view = documents.View(user_id=request.user.pk, ppv=local_ppv(documents.model_ids(page)))
+        view = documents.View(user_id=caller(request).pk, ppv=local_ppv(documents.model_ids(page)))
         return self.get_paginated_response([documents.run_document(run, view) for run in page])

@@ -22,6 +22,7 @@ from foundation.accounts.permissions import has_role
 from foundation.problems import Problem
 from pacs.selectors import priors_of
 from worklist.api import auditing, documents, shapes
+from worklist.api.auditing import caller
 from worklist.api.filters import WorklistFilter
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import items_for_list
@@ -37,7 +38,7 @@ FILTER_NAMES = frozenset(WorklistFilter.base_filters)
 class WorklistViewSet(GenericViewSet[WorklistItem]):
     """The reading worklist, ordered by deadline; ties by arrival."""
 
-    serializer_class = shapes.ItemShape
+    serializer_class = shapes.WorklistItem
     filterset_class = WorklistFilter
     lookup_field = "study_instance_uid"
     lookup_value_regex = "[0-9.]+"
@@ -62,7 +63,7 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
         auditing.study_read(request, item.study, "worklist item")
         return Response(self._documents([item])[0])
 
-    @extend_schema(responses=shapes.SummaryShape, filters=False)
+    @extend_schema(responses=shapes.WorklistSummary, filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
     def summary(self, request: Request) -> Response:
         """Counts for the head of the list."""
@@ -71,16 +72,16 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
         counts = WorklistItem.objects.aggregate(
             open=Count("pk", filter=unread),
             unclaimed=Count("pk", filter=Q(state=ItemState.OPEN)),
-            mine=Count("pk", filter=Q(state=ItemState.CLAIMED, claimed_by=_user(request))),
+            mine=Count("pk", filter=Q(state=ItemState.CLAIMED, claimed_by=caller(request))),
             stat=Count("pk", filter=unread & Q(priority_class="stat")),
             er=Count("pk", filter=unread & Q(location_class="er")),
             ai_flags=Count("pk", filter=unread & Q(ai_flagged=True)),
             due_30_min=Count("pk", filter=unread & Q(due_at__lte=now + timedelta(minutes=30))),
-            signed_today=Count("pk", filter=Q(signed_at__gte=_midnight(_user(request)))),
+            signed_today=Count("pk", filter=Q(signed_at__gte=_midnight(caller(request)))),
         )
         return Response(counts)
 
-    @extend_schema(responses=shapes.RankChangeShape(many=True), filters=False)
+    @extend_schema(responses=shapes.RankChange(many=True), filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)
     def history(self, request: Request, study_instance_uid: str) -> Response:
         """How the study's place changed, and why."""
@@ -88,7 +89,7 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
         auditing.study_read(request, item.study, "history of rank")
         return Response([documents.rank_change_document(c) for c in item.history.order_by("pk")])
 
-    @extend_schema(responses=shapes.PriorShape(many=True), filters=False)
+    @extend_schema(responses=shapes.Prior(many=True), filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)
     def priors(self, request: Request, study_instance_uid: str) -> Response:
         """Earlier studies of the same patient, latest first."""
@@ -97,7 +98,7 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
         priors = priors_of(item.study).select_related("report").defer("attributes")
         return Response([documents.prior_document(prior) for prior in priors])
 
-    @extend_schema(request=None, responses={200: shapes.ItemShape, 409: shapes.TakenShape})
+    @extend_schema(request=None, responses={200: shapes.WorklistItem, 409: shapes.Taken})
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, study_instance_uid: str) -> Response:
         """Hold the study for the caller; 409 names who holds it already."""
@@ -107,7 +108,7 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
             auditing.study_changed(request, item.study, "claimed")
         return self._changed(study_instance_uid)
 
-    @extend_schema(request=None, responses={200: shapes.ItemShape, 409: shapes.TakenShape})
+    @extend_schema(request=None, responses={200: shapes.WorklistItem, 409: shapes.Taken})
     @action(detail=True, methods=["post"])
     def release(self, request: Request, study_instance_uid: str) -> Response:
         """Give the study back."""
@@ -117,20 +118,20 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
             auditing.study_changed(request, item.study, "released")
         return self._changed(study_instance_uid)
 
-    @extend_schema(request=None, responses={200: shapes.ItemShape, 409: shapes.TakenShape})
+    @extend_schema(request=None, responses={200: shapes.WorklistItem, 409: shapes.Taken})
     @action(detail=True, methods=["post"])
     def heartbeat(self, request: Request, study_instance_uid: str) -> Response:
         """The caller is still reading: the claim's lease starts anew."""
         self._guarded(claims.heartbeat, self._item(study_instance_uid), request)
         return self._changed(study_instance_uid)
 
-    @extend_schema(request=None, responses=shapes.ItemShape)
+    @extend_schema(request=None, responses=shapes.WorklistItem)
     @action(detail=True, methods=["post"])
     def opened(self, request: Request, study_instance_uid: str) -> Response:
         """The caller sees the study now; the first time is kept, with what AI had said by then."""
         item = self._item(study_instance_uid)
         with transaction.atomic():
-            if claims.record_opened(item_id=item.pk, user=_user(request)):
+            if claims.record_opened(item_id=item.pk, user=caller(request)):
                 flags = [f["id"] for f in self._documents([item])[0]["findings"]]
                 auditing.study_changed(
                     request, item.study, "first opened", ai_status=item.ai_status, findings_shown=flags
@@ -138,12 +139,12 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
         auditing.study_read(request, item.study, "opened for reading")
         return self._changed(study_instance_uid)
 
-    @extend_schema(request=None, responses={200: shapes.ItemShape, 404: shapes.ProblemShape}, filters=False)
+    @extend_schema(request=None, responses={200: shapes.WorklistItem, 404: shapes.Problem}, filters=False)
     @action(detail=False, methods=["post"], filterset_class=None)
     def next(self, request: Request) -> Response:
         """Claim the first free study for the caller; 404 when nothing is free."""
         with transaction.atomic():
-            claimed = claims.claim_next(user=_user(request))
+            claimed = claims.claim_next(user=caller(request))
             if claimed is None:
                 raise Problem(404, "Nothing to read", "No study is free. New ones show by themselves.")
             item = self.get_queryset().get(pk=claimed.pk)
@@ -161,13 +162,13 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
 
     def _documents(self, items: Any) -> Any:
         runs = [run for item in items for run in item.study.live_runs]
-        view = documents.View(user_id=_user(self.request).pk, ppv=local_ppv(documents.model_ids(runs)))
+        view = documents.View(user_id=caller(self.request).pk, ppv=local_ppv(documents.model_ids(runs)))
         return [documents.item_document(item, view) for item in items]
 
     @staticmethod
     def _guarded(service: Any, item: WorklistItem, request: Request) -> None:
         try:
-            service(item_id=item.pk, user=_user(request))
+            service(item_id=item.pk, user=caller(request))
         except claims.NotYours as refusal:
             held = refusal.item if refusal.item.state == ItemState.CLAIMED else None
             raise Problem(
@@ -177,11 +178,6 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
                 holder=documents.person(held.claimed_by) if held else None,
                 claim_expires_at=held.claim_expires_at if held else None,
             ) from None
-
-
-def _user(request: Request) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _midnight(user: User) -> Any:

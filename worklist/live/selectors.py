@@ -36,7 +36,7 @@ def changes_since(seq: int) -> list[Changed] | None:
     seen = Change.objects.filter(pk__lte=seq).order_by("-pk").first()
     if seen is not None:
         missed |= Q(at__gte=seen.at - OVERLAP)
-    rows = list(Change.objects.filter(missed).order_by("pk")[: LONGEST_ANSWER + 1])
+    rows = list(Change.objects.filter(missed).exclude(pk=seq).order_by("pk")[: LONGEST_ANSWER + 1])
     if len(rows) > LONGEST_ANSWER:
         return None
     newest = {(row.topic, row.key): row for row in rows}

@@ -84,7 +84,9 @@ def place_lost(limit: int = SWEEP_BATCH) -> int:
     missing = list(Study.objects.filter(worklist_item__isnull=True).values_list("pk", flat=True)[:limit])
     for study_id in missing:
         place(study_id=study_id, cause="found by the sweep")
-    behind = list(_behind_their_news().values_list("study_id", flat=True).distinct()[:limit])
+    behind = list(
+        _behind_their_news().exclude(study_id__in=missing).values_list("study_id", flat=True)[:limit]
+    )
     for study_id in behind:
         place(study_id=study_id, cause="found by the sweep")
     return len(missing) + len(behind)
