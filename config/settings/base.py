@@ -137,6 +137,8 @@ ACCOUNT_ADAPTER = "foundation.accounts.adapter.ClosedAccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+# django-axes counts wrong passwords; allauth counting as well would answer before it, with another text.
+ACCOUNT_RATE_LIMITS = {"login_failed": "", "login": ""}
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
