@@ -97,7 +97,7 @@ def install_torch() -> bool:
     """torch by pip, so that a machine's own wheel folder is used; the CPU build needs no more."""
 
     def work() -> None:
-        pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         if not _imports("torch"):
             run([*pip, "--no-deps", TORCH], what=f"Installing {TORCH}")
         if not _imports("torch", only_loader=True):
@@ -132,7 +132,15 @@ def install_requirements(*names: str) -> bool:
         STAMPS.mkdir(parents=True, exist_ok=True)
         wanted.write_text("\n".join(lines) + "\n")
         uv = VENV / "bin" / "uv"
-        pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        pip: list[str | Path] = [
+            PYTHON,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
         if not uv.exists():
             run([*pip, next(line for line in lines if line.startswith("uv=="))], what="Installing uv")
         try:

@@ -43,7 +43,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         for row in formset.save(commit=False):
             if isinstance(row, RoleAssignment) and row.pk is None:
-                row.granted_by = request.user  # type: ignore[assignment]
+                row.granted_by = request.user
         super().save_formset(request, form, formset, change)
         for kind in ("new_objects", "deleted_objects"):
             for row in getattr(formset, kind, []):

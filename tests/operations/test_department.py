@@ -1,11 +1,17 @@
 """The simulated department repeats itself with new patients."""
 
+from datetime import datetime
+
 from worklist.operations.department import HOUR, cases
 
 
 def test_every_patient_of_a_long_day_is_another_one() -> None:
     day = cases(3 * len(HOUR))
-    assert len({case.accession_number for case in day}) == len({case.patient_id for case in day}) == len(day)
+    began = datetime(2026, 1, 5, 8, 30)
+    assert (
+        len({case.accession_number(began) for case in day}) == len({case.number for case in day}) == len(day)
+    )
+    assert all(len(case.accession_number(began)) <= 16 for case in day)  # SH
 
 
 def test_the_hour_has_bleeds_in_routine_and_stat_orders_and_clean_heads_in_both() -> None:

@@ -30,7 +30,9 @@ def test_a_stranger_is_sent_to_sign_in_and_back_again(client: Client, path: str)
 
 @pytest.mark.usefixtures("built")
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_is_the_shell_with_a_fresh_nonce(client: Client, make_user: Callable[..., User], path: str) -> None:
+def test_every_page_is_the_shell_with_a_fresh_nonce(
+    client: Client, make_user: Callable[..., User], path: str
+) -> None:
     client.force_login(make_user("radiologist"), backend="django.contrib.auth.backends.ModelBackend")
     nonces = set()
     for _ in range(2):

@@ -6,6 +6,7 @@ Plain data and one pure function; the sending is in the `demo` command. Every na
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Case:
     """One patient of the simulated day.
 
     Attributes:
-        number: gives Patient ID, Accession Number and the seed of the head.
+        number: the seed of the head, which gives the patient, too.
         lesion: kind of bleed, or None.
         volume_ml: its volume in mL.
         pause_s: seconds to wait before this study is sent.
@@ -29,15 +30,9 @@ class Case:
     volume_ml: float = 0.0
     pause_s: float = 6.0
 
-    @property
-    def accession_number(self) -> str:
-        """SYN and the number."""
-        return f"SYN{self.number:05d}"
-
-    @property
-    def patient_id(self) -> str:
-        """SYNP and the number."""
-        return f"SYNP{self.number:05d}"
+    def accession_number(self, began: datetime) -> str:
+        """SYN, minute at which the department opened, and the number: unique when it is played again."""
+        return f"SYN{began:%y%m%d%H%M}{self.number:02d}"
 
 
 # An ordinary hour: routine work first, so that the list has something to be passed by. The bleed of

@@ -13,10 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
+from pydicom.dataset import Dataset
 
 from foundation.accounts.models import Role, User
 from foundation.accounts.services import create_user, issue_token
 from pacs.dimse import scu
+from pacs.synthetic.datasets import SyntheticOrder
 from pacs.synthetic.lesions import LESION_KINDS
 from pacs.synthetic.studies import make_study, write_studies
 from worklist.operations.department import Case, cases
@@ -39,7 +41,9 @@ class Command(BaseCommand):
         parser.add_argument("--count", type=int, default=12, help="how many studies (12)")
         parser.add_argument("--pace", type=float, help="seconds between studies instead of the demo's own")
         parser.add_argument("--write", type=Path, metavar="DIR", help="write studies to DIR and send nothing")
-        parser.add_argument("--lesion", choices=[*LESION_KINDS, "none"], default="none", help="with --write")
+        parser.add_argument(
+            "--lesion", choices=[*LESION_KINDS, "any", "none"], default="none", help="with --write"
+        )
         parser.add_argument("--volume-ml", type=_volume, default=20.0, help="with --write: volume in mL (20)")
         parser.add_argument("--seed", type=int, default=1, help="with --write: the same seed, the same study")
 
@@ -52,6 +56,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{options['count']} synthetic studies written to {options['write']}")
             return
         self._token = self._service_token()
+        self._began = timezone.now()
         for case in cases(options["count"], options["pace"]):
             time.sleep(case.pause_s)
             self._send(case)
@@ -73,11 +78,11 @@ class Command(BaseCommand):
             seed=case.number,
             lesion=case.lesion,
             volume_ml=case.volume_ml,
-            patient_id=case.patient_id,
-            accession_number=case.accession_number,
+            order=SyntheticOrder(accession_number=case.accession_number(self._began)),
+            acquired_at=timezone.now(),
         )
         first = study.datasets[0]
-        self._order(case, patient_name=str(first.PatientName), study_instance_uid=first.StudyInstanceUID)
+        self._order(case, first)
         sent = scu.send(
             study.datasets,
             self._dicom_host(),
@@ -86,17 +91,18 @@ class Command(BaseCommand):
             calling_aet=SENDER_AE_TITLE,
         )
         self.stdout.write(
-            f"{case.accession_number}: {len(sent.stored)} instances stored in {sent.seconds:.1f} s"
+            f"{first.AccessionNumber}: {len(sent.stored)} instances stored in {sent.seconds:.1f} s"
             + (f", {len(sent.failed)} refused" if sent.failed else "")
         )
         self.stdout.flush()
 
-    def _order(self, case: Case, *, patient_name: str, study_instance_uid: str) -> None:
+    def _order(self, case: Case, first: Dataset) -> None:
         document = {
-            "accession_number": case.accession_number,
-            "patient_id": case.patient_id,
-            "patient_name": patient_name,
-            "study_instance_uid": study_instance_uid,
+            "accession_number": str(first.AccessionNumber),
+            "patient_id": str(first.PatientID),
+            "issuer_of_patient_id": str(first.get("IssuerOfPatientID", "")),
+            "patient_name": str(first.PatientName),
+            "study_instance_uid": str(first.StudyInstanceUID),
             "priority": case.priority,
             "location_class": case.location_class,
             "location": case.location,
