@@ -29,7 +29,11 @@ def order_arrives(event: events.OrderReceived) -> None:
     """Priority and location are known, before or after the images."""
     if event.study_id is not None:
         ranking.place(study_id=event.study_id, cause="order received", tell_anyway=True)
-        alerts.name_department(order_id=event.order_id)
+
+
+def order_names_the_department(event: events.OrderReceived) -> None:
+    """An alert that rang before its order came learns whose patient it is."""
+    alerts.name_department(order_id=event.order_id)
 
 
 def study_is_complete(event: events.StudyCompleted) -> None:
@@ -47,9 +51,13 @@ def triage_starts(event: events.TriageStarted) -> None:
     ranking.place(study_id=_study_of(event.run_id), cause="AI started")
 
 
-def triage_finishes(event: events.TriageRunFinished) -> None:
-    """A result: first the alert, because a person waits for it, then the rank."""
+def critical_finding_rings(event: events.TriageRunFinished) -> None:
+    """A critical finding alerts the ER; before the rank, because a person waits for it."""
     alerts.raise_for_run(run_id=event.run_id)
+
+
+def result_moves_the_study(event: events.TriageRunFinished) -> None:
+    """A result, whatever it is, shows on the list and may raise the study."""
     ranking.place(study_id=_study_of(event.run_id), cause="AI result", tell_anyway=True)
 
 
@@ -79,10 +87,12 @@ def connect() -> None:
     events.subscribe(events.StudyReceived, study_arrives)
     events.subscribe(events.InstancesStored, images_arrive)
     events.subscribe(events.OrderReceived, order_arrives)
+    events.subscribe(events.OrderReceived, order_names_the_department)
     events.subscribe(events.StudyCompleted, study_is_complete)
     events.subscribe(events.TriagePlanned, triage_is_planned)
     events.subscribe(events.TriageStarted, triage_starts)
-    events.subscribe(events.TriageRunFinished, triage_finishes)
+    events.subscribe(events.TriageRunFinished, critical_finding_rings)
+    events.subscribe(events.TriageRunFinished, result_moves_the_study)
     events.subscribe(events.ReportSigned, report_is_signed)
 
 

@@ -70,6 +70,8 @@ async def test_a_page_of_another_origin_is_refused(signed_in, settings):
     strict = await sync_to_async(importlib.reload)(asgi)
     assert not await dial(client, origin="https://evil.example", application=strict.application).opened()
     assert await dial(client, application=strict.application).opened()
+    settings.ALLOWED_HOSTS = ["*"]
+    await sync_to_async(importlib.reload)(asgi)
 
 
 async def test_a_page_that_was_away_gets_what_it_missed(signed_in):
