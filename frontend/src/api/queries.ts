@@ -87,7 +87,8 @@ export const erQuery = queryOptions({
 
 export const reviewsQuery = queryOptions({
   queryKey: ["quality", "reviews"],
-  queryFn: ({ signal }) => request<Page<Review>>("/api/quality/reviews/?page_size=500", { signal }),
+  queryFn: ({ signal }) =>
+    request<Page<Review>>("/api/quality/reviews/?sampled=all&page_size=500", { signal }),
 });
 
 export const qualitySummaryQuery = queryOptions({

@@ -167,7 +167,7 @@ export interface Alert {
   location: string;
   department: string;
   finding: Finding;
-  state: "raised" | "escalated" | "acknowledged" | "handed_over";
+  state: "raised" | "escalated" | "acknowledged";
   raised_at: string;
   deadline_at: string | null;
   rung: number;
@@ -247,7 +247,8 @@ export interface Review {
   ai_probability: number | null;
   reader_result: "positive" | "negative" | "uncertain";
   concordance: "concordant" | "discordant" | "not_comparable";
-  sampled: "discordant" | "random";
+  /** Why QA looks at it; empty when it is not in the queue. */
+  sampled: "discordant" | "random" | "";
   state: "pending" | "agreed" | "disagreed" | "adjudicated";
   created_at: string;
   impression: string;

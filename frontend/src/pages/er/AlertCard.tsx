@@ -17,10 +17,7 @@ import { Preview } from "./Preview";
 import styles from "./Er.module.css";
 
 export function isRinging(alert: Alert | null): alert is Alert {
-  return (
-    alert !== null &&
-    (alert.state === "raised" || alert.state === "escalated" || alert.state === "handed_over")
-  );
+  return alert !== null && alert.state !== "acknowledged";
 }
 
 function Told({ alert }: { alert: Alert }) {
@@ -54,6 +51,13 @@ export function Answered({ alert }: { alert: Alert }) {
     </p>
   );
 }
+
+const READ: Record<ErPatient["stage"], string> = {
+  scanned: "not yet read by a radiologist",
+  complete: "not yet read by a radiologist",
+  being_read: "a radiologist is reading it now",
+  signed: "read by a radiologist",
+};
 
 type Form = "none" | "have" | "not-mine";
 
@@ -114,9 +118,10 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
           <span>
             {finding.probability !== null &&
               `${probabilityWords(finding.probability)} (${finding.probability.toFixed(2)})`}
-            , not yet read by a radiologist
+            , {READ[patient.stage]}
           </span>
         </p>
+        {patient.report && <p className={styles.impression}>Report: {patient.report.impression}</p>}
         <p className={styles.ids}>
           ID {alert.patient.id} · accession {alert.accession_number || "none"}
         </p>
