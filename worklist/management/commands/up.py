@@ -25,7 +25,7 @@ from foundation.accounts.models import Role, User
 from foundation.accounts.services import create_user
 from pacs.models import Study
 from triage import runs
-from worklist.operations import processes
+from worklist.operations import measures, processes
 from worklist.operations.health import port_is_free
 from worklist.operations.supervisor import Supervisor
 
@@ -80,12 +80,15 @@ class Command(BaseCommand):
             say=self._say,
         )
         self._stopping = False
+        self._awaits_result = False
+        self._next_look = 0.0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         try:
             self._start(supervisor, broker, run_dir)
             while not self._stopping:
                 supervisor.poll()
+                self._tell_first_result()
                 time.sleep(0.2)
         finally:
             began = time.monotonic()
@@ -97,7 +100,7 @@ class Command(BaseCommand):
         supervisor.start(processes.valkey(broker))
         self._migrate()
         supervisor.start(processes.web())
-        first_start = not User.objects.exists()
+        first_start = self._fresh = not User.objects.exists()
         demo_choice = os.environ.get("FIRSTREAD_DEMO", "")
         passwords = self._first_users(demo_choice != "0") if first_start else {}
         call_command("models", "ensure-shipped", verbosity=0)
@@ -113,6 +116,7 @@ class Command(BaseCommand):
         if demo_choice == "1" or (demo_choice != "0" and not Study.objects.exists()):
             self._say("The demo department starts sending: open the worklist and watch. Ctrl-C ends all.")
             supervisor.start(processes.demo())
+            self._awaits_result = measures.first_result_seconds() is None
 
     def _restart_with_options(self, options: dict[str, Any]) -> None:
         """Settings are read once from the environment: put the flags there and start over."""
@@ -176,7 +180,10 @@ class Command(BaseCommand):
             try:
                 with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  (our own http address)
                     if answer.status == 200:
-                        self._step("page answers")
+                        target = (
+                            measures.FRESH_START_TARGET_S if self._fresh else measures.SECOND_START_TARGET_S
+                        )
+                        self._step(f"page answers (target {target} s)")
                         return True
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
@@ -196,6 +203,19 @@ class Command(BaseCommand):
                 time.sleep(0.3)
         if not self._stopping:
             self._say(f"Not everything serves yet: look at {self._address()}healthz")
+
+    def _tell_first_result(self) -> None:
+        """Once in a demo: how long the first AI result took."""
+        if not self._awaits_result or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + 1.0
+        seconds = measures.first_result_seconds()
+        if seconds is not None:
+            self._awaits_result = False
+            self._say(
+                f"First AI result {seconds:.1f} s after its study's last image"
+                f" (target {measures.FIRST_RESULT_TARGET_S} s)"
+            )
 
     def _announce(self, passwords: dict[str, str]) -> None:
         path = settings.DATA_DIR / "passwords.txt"
