@@ -8,6 +8,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.account.urls")),
     path("viewer/", include("worklist.viewer.urls")),
+    path("dicom-web/", include("pacs.dicomweb.urls")),
     path("api/", include("worklist.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("", include("worklist.operations.urls")),
