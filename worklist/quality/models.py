@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from triage.models import Study, TriageRun
+from pacs.models import Study
+from triage.models import TriageRun
 
 
 class ReviewState(models.TextChoices):
@@ -33,10 +34,13 @@ class Review(models.Model):
     report_version = models.PositiveIntegerField()
     ai_result = models.CharField(max_length=16, help_text="positive, negative, not_analysed or failed")
     ai_probability = models.FloatField(null=True, blank=True)
-    reader_result = models.CharField(max_length=16, help_text="positive, negative or uncertain, as signed")
+    reader_result = models.CharField(max_length=16, help_text="positive, negative, uncertain or not_stated")
     concordance = models.CharField(max_length=16, choices=Concordance.choices)
     sampled = models.CharField(max_length=16, help_text="discordant, random, or empty when not in the queue")
     impression = models.TextField(blank=True)
+    signed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     signed_by_name = models.CharField(max_length=120, blank=True)
     signed_at = models.DateTimeField()
     state = models.CharField(max_length=16, choices=ReviewState.choices, default=ReviewState.PENDING)
@@ -49,6 +53,9 @@ class Review(models.Model):
     )
     comment = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    superseded_at = models.DateTimeField(
+        null=True, blank=True, help_text="A later version of the report or a newer run answers instead."
+    )
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
@@ -57,7 +64,10 @@ class Review(models.Model):
                 fields=["run", "report_id", "report_version"], name="quality_one_review_per_result"
             ),
         ]
-        indexes = [models.Index(fields=["state", "concordance"])]
+        indexes = [
+            models.Index(fields=["state", "concordance"]),
+            models.Index(fields=["superseded_at", "sampled", "-signed_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"Review {self.pk}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from triage.models import Finding, Study
+from pacs.models import Study
+from triage.models import Finding, TriageRun
 
 
 class ReportState(models.TextChoices):
@@ -29,6 +30,16 @@ class Report(models.Model):
     sections = models.JSONField(
         default=list, help_text="[{key, title, text, suggestions: [{id, text, finding_id, state}]}]"
     )
+    conclusions = models.JSONField(
+        default=list, help_text="[{code, scheme, meaning, value: present|absent|indeterminate|, required}]"
+    )
+    edited_version = models.PositiveIntegerField(
+        default=1,
+        help_text="Version at which a person last changed it; what came since are AI suggestions only.",
+    )
+    results_seen_at = models.DateTimeField(
+        null=True, blank=True, help_text="AI results that finished up to here are in the suggestions."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     updated_by = models.ForeignKey(
@@ -38,7 +49,9 @@ class Report(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     signed_at = models.DateTimeField(null=True, blank=True)
-    sr_sop_instance_uid = models.CharField(max_length=64, blank=True)
+    sr_sop_instance_uid = models.CharField(
+        max_length=64, blank=True, help_text="Of the latest signed version, once it is in the archive."
+    )
 
     class Meta:
         constraints = [
@@ -54,7 +67,7 @@ class Report(models.Model):
 
 
 class ReportVersion(models.Model):
-    """A signed text, kept for ever as it was signed."""
+    """A signed text, kept for ever as it was signed, and the DICOM SR made of it."""
 
     report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="versions")
     version = models.PositiveIntegerField()
@@ -63,14 +76,53 @@ class ReportVersion(models.Model):
     overrides = models.JSONField(
         default=list, help_text="[{code, reason}] of checks that the signer overrode."
     )
+    conclusions = models.JSONField(default=list)
+    decisions = models.JSONField(default=dict, help_text="{finding id: decision} as signed.")
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    sr_sop_instance_uid = models.CharField(
+        max_length=64, blank=True, help_text="Empty until the SR is in the archive; the sweep makes it."
+    )
+    sr_attempted_at = models.DateTimeField(
+        null=True, blank=True, help_text="Lease of whoever makes the SR, and pause after a failure."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["report", "version"], name="reports_version_once")]
+        indexes = [models.Index(fields=["sr_sop_instance_uid", "sr_attempted_at"])]
 
     def __str__(self) -> str:
         return f"Report {self.report_id} version {self.version}"
+
+
+class ReportEntry(models.Model):
+    """The history of a report: what happened to it, when, by whom."""
+
+    class Action(models.TextChoices):
+        DRAFTED = "drafted", "Drafted"
+        SIGNED = "signed", "Signed"
+        ADDENDUM = "addendum", "Addendum"
+        CORRECTED = "corrected", "Corrected"
+        LATE_RESULT = "ai_result_after_signing", "AI result after signing"
+
+    report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="entries")
+    version = models.PositiveIntegerField()
+    action = models.CharField(max_length=32, choices=Action.choices)
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    run = models.ForeignKey(
+        TriageRun, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Late result."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["report", "run"], name="reports_late_result_told_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} at {self.at:%Y-%m-%d %H:%M}"
 
 
 class FindingDecision(models.Model):

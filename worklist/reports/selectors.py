@@ -1,0 +1,91 @@
+"""Reading reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import F, QuerySet
+
+from foundation.accounts.models import Role, User
+from pacs.selectors import studies_visible_to
+from worklist.reports.checks import Check, Draft, Facts, open_checks
+from worklist.reports.editing import Verdict
+from worklist.reports.facts import AiFacts
+from worklist.reports.models import (
+    SIGNED_REPORT_STATES,
+    FindingDecision,
+    Report,
+    ReportEntry,
+    ReportState,
+    ReportVersion,
+)
+from worklist.reports.wording import FindingFact, volume
+
+READS_SIGNED = (Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
+
+
+def reports_visible_to(user: User) -> QuerySet[Report]:
+    """Reports of studies `user` may see: drafts for radiologists only, signed ones for who uses them."""
+    visible = Report.objects.filter(study__in=studies_visible_to(user))
+    if user.has_role(Role.RADIOLOGIST):
+        return visible
+    if user.has_role(*READS_SIGNED):
+        return visible.filter(state__in=SIGNED_REPORT_STATES)
+    return Report.objects.none()
+
+
+def latest_versions(reports: QuerySet[Report]) -> QuerySet[ReportVersion]:
+    """The signed version that holds of each of these reports, latest signature first."""
+    return (
+        ReportVersion.objects.filter(report__in=reports, version=F("report__version"))
+        .select_related("report__study__patient", "report__study__order", "report__signed_by", "by")
+        .order_by("-at", "-pk")
+    )
+
+
+def verdicts_of(report_id: int) -> dict[int, Verdict]:
+    """Decisions by finding id."""
+    rows = FindingDecision.objects.filter(report_id=report_id).values_list("finding_id", "decision")
+    return {finding: Verdict(decision) for finding, decision in rows}
+
+
+def draft_of(report: Report, ai: AiFacts, verdicts: dict[int, Verdict] | None = None) -> Draft:
+    """A report and what AI says of its study, as plain values for the checks."""
+    return Draft(
+        sections=report.sections,
+        findings=ai.findings,
+        verdicts=verdicts_of(report.pk) if verdicts is None else verdicts,
+        conclusions=report.conclusions,
+        waiting_models=ai.waiting,
+        critical_codes=ai.critical_codes,
+    )
+
+
+def checks_of(report: Report, ai: AiFacts, facts: Facts, verdicts: dict[int, Verdict]) -> list[Check]:
+    """What stands open before signing; of a signed report, results that came since."""
+    if report.state == ReportState.DRAFT:
+        return open_checks(draft_of(report, ai, verdicts), facts)
+    entries = sorted(report.entries.all(), key=lambda entry: (entry.at, entry.pk))
+    return late_checks(entries, ai.findings)
+
+
+def late_checks(entries: Sequence[ReportEntry], findings: Sequence[FindingFact]) -> list[Check]:
+    """A note while a possible finding came after the last signature."""
+    signatures = [entry.at for entry in entries if entry.run_id is None]
+    since = max(signatures) if signatures else None
+    late = {
+        finding.id: finding
+        for entry in entries
+        if entry.run_id is not None and (since is None or entry.at > since)
+        for finding in findings
+        if finding.present and not finding.stale and finding.run_id == entry.run_id
+    }
+    if not late:
+        return []
+    said = ", ".join(
+        f"possible {f.meaning.lower()}{', ' + volume(f.volume_ml) if f.volume_ml is not None else ''} "
+        f"({f.model} {f.model_version})"
+        for f in late.values()
+    )
+    text = f"AI finished after this report was signed: {said}. Look again and write an addendum if it is so."
+    return [Check(ReportEntry.Action.LATE_RESULT.value, text, False, True)]
