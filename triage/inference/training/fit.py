@@ -16,7 +16,12 @@ from torch import Tensor, nn
 
 log = structlog.get_logger(__name__)
 
-CROP = (36, 96, 96)
+CROP = (24, 64, 64)
+
+
+def use_threads(count: int) -> None:
+    """Limit torch to ``count`` threads: the machine may have other work."""
+    torch.set_num_threads(count)
 
 
 def build(bundle: Path) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
@@ -31,7 +36,7 @@ def train(
     weights: Path,
     *,
     minutes: float,
-    batch: int = 2,
+    batch: int = 6,
     seed: int = 20260101,
     start_from: Path | None = None,
     peak_rate: float = 3e-3,
@@ -47,6 +52,12 @@ def train(
     network, preprocessing = build(bundle)
     if start_from is not None:
         network.load_state_dict(torch.load(start_from, map_location="cpu", weights_only=True))
+    else:
+        # Blood is rare: a network that starts by saying so does not spend its first steps learning it.
+        for parameter in list(network.parameters())[-1:]:
+            nn.init.constant_(parameter, -4.0)
+    # Channels last trains a third faster on CPU.
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     network.train()
     averaged = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=peak_rate, weight_decay=1e-4)
@@ -62,17 +73,20 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = _rate(spent / minutes, peak_rate)
             pairs = [_load(files[i], rng) for i in chosen]
-            image = torch.stack([preprocessing(torch.from_numpy(hu)[None]) for hu, _ in pairs])
+            image = torch.stack(
+                [torch.as_tensor(preprocessing(torch.from_numpy(hu)[None])) for hu, _ in pairs]
+            )
             target = torch.stack([torch.from_numpy(t)[None] for _, t in pairs])
-            loss = _loss(network(torch.as_tensor(image)), target)
+            image = image.as_subclass(Tensor).to(memory_format=torch.channels_last_3d)
+            loss = _loss(network(image), target)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 2.0)
             optimiser.step()
             step += 1
             _average(averaged, network, min(0.995, step / (step + 20.0)))
-            running = 0.97 * running + 0.03 * float(loss) if step > 1 else float(loss)
-            if step % 100 == 0:
+            running = 0.97 * running + 0.03 * loss.item() if step > 1 else loss.item()
+            if step % 50 == 0:
                 log.info(
                     "training", step=step, minutes=round(spent, 1), loss=round(running, 4), files=len(files)
                 )
@@ -85,21 +99,22 @@ def train(
 
 
 def _rate(progress: float, peak: float) -> float:
-    """Warm up over the first twentieth, then fall along a cosine."""
-    if progress < 0.05:
-        return peak * (0.05 + 0.95 * progress / 0.05)
-    return peak * (0.005 + 0.995 * 0.5 * (1.0 + float(np.cos(np.pi * (progress - 0.05) / 0.95))))
+    """Warm up over the first fiftieth, then fall along a cosine."""
+    if progress < 0.02:
+        return peak * (0.1 + 0.9 * progress / 0.02)
+    return peak * (0.005 + 0.995 * 0.5 * (1.0 + float(np.cos(np.pi * (progress - 0.02) / 0.98))))
 
 
 def _loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy per voxel plus one minus the Dice of the whole batch."""
+    """Cross entropy per voxel plus, where the batch holds blood, one minus its Dice."""
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     # Voxels of a bleed are rare: they count four times.
-    entropy = (entropy * (1.0 + 3.0 * target)).mean()
-    prob = torch.sigmoid(logits)
-    overlap = 2.0 * (prob * target).sum() + 20.0
-    dice = 1.0 - overlap / (prob.sum() + target.sum() + 20.0)
-    return 10.0 * entropy + 0.5 * dice
+    loss = 10.0 * (entropy * (1.0 + 3.0 * target)).mean()
+    if float(target.sum()) > 10.0:
+        prob = torch.sigmoid(logits)
+        overlap = 2.0 * (prob * target).sum() + 1.0
+        loss = loss + 0.5 * (1.0 - overlap / (prob.sum() + target.sum() + 1.0))
+    return loss
 
 
 def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
@@ -132,12 +147,18 @@ def _load(path: Path, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]
 
 
 def crop(hu: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Cut or pad with air to CROP, placed at random where the volume is larger."""
+    """Cut or pad with air to CROP: two times in three around a voxel of blood where there is one.
+
+    Otherwise around a voxel of tissue, so that air alone is rare.
+    """
+    blood = np.argwhere(target > 0.5)
+    pool = blood if len(blood) and rng.random() < 0.67 else np.argwhere(hu > 0.0)
+    centre = pool[rng.integers(len(pool))] if len(pool) else np.array(hu.shape) // 2
     for axis, size in enumerate(CROP):
         room = hu.shape[axis] - size
         if room > 0:
-            # The middle holds the head: two draws make it more likely than the border.
-            start = int(rng.integers(0, room + 1) + rng.integers(0, room + 1)) // 2
+            jitter = int(rng.integers(-size // 3, size // 3 + 1))
+            start = int(np.clip(centre[axis] - size // 2 + jitter, 0, room))
             hu = hu.take(range(start, start + size), axis=axis)
             target = target.take(range(start, start + size), axis=axis)
         elif room < 0:
