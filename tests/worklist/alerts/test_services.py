@@ -168,9 +168,22 @@ def test_of_twenty_who_acknowledge_at_one_instant_one_is_the_answer_and_none_fai
     assert alert.state == "acknowledged"
 
 
+def test_a_beat_that_read_an_alert_before_another_escalated_it_changes_nothing():
+    alert = _raised()
+    for rung in (1, 2, 2):
+        _overdue(alert)
+        read_early = Alert.objects.get()
+        assert services.escalate_due() == 1
+        assert not services._escalate(read_early)
+        assert Alert.objects.get().rung == rung
+    assert len(_log(alert)) == 4
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_beats_at_one_instant_escalate_once():
     alert = _raised()
+    _overdue(alert)
+    services.escalate_due()
     _overdue(alert)
     barrier = threading.Barrier(8)
 
@@ -185,7 +198,7 @@ def test_two_beats_at_one_instant_escalate_once():
     for thread in threads:
         thread.join()
     alert.refresh_from_db()
-    assert (alert.rung, len(_log(alert))) == (1, 2)
+    assert (alert.rung, len(_log(alert))) == (2, 3)
 
 
 def test_not_my_patient_tells_the_next_rung_at_once_with_the_reason(make_user):
