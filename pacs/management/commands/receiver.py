@@ -13,6 +13,8 @@ from pacs.dimse.server import Receiver
 
 
 class Command(BaseCommand):
+    # Other commands check the settings; this one is started again in a hurry after a crash.
+    requires_system_checks: list[str] = []
     help = "Serve C-ECHO and C-STORE until SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
