@@ -138,7 +138,8 @@ def _candidates(
 def _surface_point(head: SyntheticHead, rng: np.random.Generator) -> Triple:
     """A random point on the inner table of the convexity."""
     x, y, z = head.points_mm
-    where = (head.cavity_mm > 0) & (head.cavity_mm < 2.5) & (np.abs(x) > 24) & (z > -18) & (z < 58)
+    near = 1.0 + 1.2 * max(head.spacing_mm[1:])
+    where = (head.cavity_mm > 0) & (head.cavity_mm < near) & (np.abs(x) > 24) & (z > -18) & (z < 58)
     index = np.flatnonzero(where)
     if not len(index):
         raise ValueError("the scan does not cover the convexity of the head")

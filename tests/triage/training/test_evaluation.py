@@ -1,0 +1,138 @@
+"""Figures of the model card: right statistics, and each from the evaluation run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from django.core.management import CommandError, call_command
+
+from triage.inference.bundle import load_bundle
+from triage.inference.extract import extract
+from triage.inference.guard import check_input
+from triage.inference.training.card import card
+from triage.inference.training.evaluate import (
+    Case,
+    area_under_curve,
+    check_references,
+    fit_logistic,
+    summarise,
+    wilson,
+)
+from triage.inference.training.fit import train
+from triage.inference.training.samples import make_samples, write_samples
+
+BUNDLE = Path(__file__).resolve().parents[3] / "models" / "ich_demo"
+
+
+def case(kind: str, probability: float, ml: float = 5.0) -> Case:
+    return Case(kind, "procedural", "ordinary", ml, ml, probability, 0.7, False, {})
+
+
+def test_wilson_interval_is_that_of_the_textbook() -> None:
+    part = wilson(81, 263)
+    assert (part["low"], part["high"]) == (pytest.approx(0.2553, abs=2e-4), pytest.approx(0.3662, abs=2e-4))
+
+
+def test_wilson_interval_of_all_hits_stays_below_one_at_its_low_end() -> None:
+    part = wilson(20, 20)
+    assert part["high"] == 1.0 and part["low"] == pytest.approx(0.8389, abs=2e-4)
+
+
+def test_no_cases_have_no_proportion() -> None:
+    assert wilson(0, 0)["value"] is None
+
+
+def test_logistic_fit_finds_the_rule_that_made_the_data() -> None:
+    rng = np.random.default_rng(3)
+    table = rng.normal(0.0, 1.5, (4000, 2))
+    p = 1 / (1 + np.exp(-(1.2 * table[:, 0] - 0.7 * table[:, 1] + 0.4)))
+    coefficients, intercept = fit_logistic(table, rng.random(4000) < p, penalty=0.0)
+    assert coefficients == pytest.approx([1.2, -0.7], abs=0.15)
+    assert intercept == pytest.approx(0.4, abs=0.15)
+
+
+def test_logistic_fit_of_separate_classes_stays_finite() -> None:
+    coefficients, intercept = fit_logistic(np.array([[0.0], [0.1], [5.0], [6.0]]), np.array([0, 0, 1, 1]) > 0)
+    assert np.isfinite(coefficients).all() and np.isfinite(intercept)
+
+
+def test_area_under_curve_counts_pairs() -> None:
+    found = [case("epidural", 0.9), case("subdural", 0.4), case("none", 0.4), case("none", 0.1)]
+    assert area_under_curve(found) == pytest.approx((1 + 1 + 0.5 + 1) / 4)
+
+
+def test_summary_counts_by_kind_and_size() -> None:
+    found = [
+        case("epidural", 0.9, 1.0),
+        case("epidural", 0.1, 20.0),
+        case("subdural", 0.8, 20.0),
+        case("none", 0.7),
+        case("none", 0.2),
+    ]
+    summary = summarise(found, 0.5)
+    assert summary["sensitivity"]["hits"] == 2 and summary["sensitivity"]["of"] == 3
+    assert summary["specificity"]["value"] == 0.5
+    assert summary["sensitivity_by_kind"]["epidural"]["value"] == 0.5
+    assert summary["sensitivity_by_ml"]["15 to 100 mL"]["of"] == 2
+    assert summary["sensitivity_by_kind"]["subarachnoid"]["value"] is None
+
+
+def test_training_lowers_the_loss_and_leaves_weights_that_load(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    write_samples(tmp_path, "train", [3], 2, (4.0, 2.0, 2.0))
+    weights = tmp_path / "model.pt"
+    assert train(BUNDLE, tmp_path, weights, minutes=0.03, batch=1) >= 1
+    state = torch.load(weights, weights_only=True)
+    network = load_bundle(BUNDLE).network
+    network.load_state_dict(state)
+
+
+def test_training_without_samples_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="make samples first"):
+        train(BUNDLE, tmp_path, tmp_path / "model.pt", minutes=0.01)
+
+
+def test_command_refuses_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is no bundle"):
+        call_command("train_ich_demo", bundle=tmp_path)
+
+
+def test_card_is_the_one_that_the_evaluation_wrote() -> None:
+    results = json.loads((BUNDLE / "docs" / "evaluation.json").read_text())
+    assert (BUNDLE / "docs" / "README.md").read_text() == card(results)
+    assert results["version"] == json.loads((BUNDLE / "configs" / "metadata.json").read_text())["version"]
+
+
+def test_card_figures_follow_from_its_list_of_scans() -> None:
+    results = json.loads((BUNDLE / "docs" / "evaluation.json").read_text())
+    config = json.loads((BUNDLE / "configs" / "firstread.json").read_text())
+    found = [Case(**scan, features={}) for scan in results["scans"]]
+    assert results["rank"] == json.loads(json.dumps(summarise(found, config["rank_threshold"])))
+    assert results["alert"] == json.loads(json.dumps(summarise(found, config["alert_threshold"])))
+
+
+def test_shipped_weights_find_a_large_clot_and_spare_the_same_head_without_it() -> None:
+    torch.set_num_threads(1)
+    bundle = load_bundle(BUNDLE)
+    # Head number 4 of the test split carries an intraventricular, number 2 an intraparenchymal bleed.
+    bled, clean = make_samples("test", 2, 2, bundle.spacing_mm)
+    found = []
+    for sample in (bled, clean):
+        hu = np.ascontiguousarray(sample.volume.hu)
+        assert check_input(hu, bundle.spacing_mm, bundle.config["input_limits"]) == []
+        found.append(extract(bundle.predict(hu), bundle.spacing_mm, bundle.config, volume_hu=hu))
+    assert found[0].probability >= bundle.config["rank_threshold"] > found[1].probability
+
+
+@pytest.mark.needs_shared_data
+def test_shipped_weights_flag_neither_real_head_nor_average_brain_and_refuse_phantoms(
+    shared_data: Path,
+) -> None:
+    torch.set_num_threads(1)
+    answers = check_references(load_bundle(BUNDLE))
+    assert {a["name"]: a["result"] for a in answers} == {a["name"]: a["expected"] for a in answers}
+    assert len(answers) == 4
