@@ -62,6 +62,19 @@ class RoutingRule(models.Model):
         return self.name
 
 
+class TriagePlan(models.Model):
+    """What was decided for a complete study, also when no model is meant for it."""
+
+    study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="triage_plan")
+    study_completed_at = models.DateTimeField(help_text="The completion that this plan answers.")
+    planned_at = models.DateTimeField()
+    reason = models.CharField(max_length=500, blank=True, help_text="Why no model looks at the study.")
+    considered = models.JSONField(default=list, help_text="By model: every series and why it was not chosen.")
+
+    def __str__(self) -> str:
+        return f"Plan {self.pk}"
+
+
 class RunState(models.TextChoices):
     """The life of a run; `stale` means newer input exists and another run answers for it."""
 
@@ -106,7 +119,14 @@ class TriageRun(models.Model):
         max_length=64, blank=True, help_text="Of the weights that were really loaded."
     )
     attempts = models.PositiveSmallIntegerField(default=0)
+    model_state = models.CharField(
+        max_length=16,
+        choices=ModelState.choices,
+        blank=True,
+        help_text="The model's state when the run was planned: a shadow run stays unseen when it goes live.",
+    )
     lease_token = models.CharField(max_length=36, blank=True)
+    lease_holder = models.CharField(max_length=120, blank=True, help_text="Host, process id, its start.")
     lease_until = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,5 +1,15 @@
 """Which news from the archive the triage room listens to."""
 
+from foundation.events import StudyCompleted, subscribe
+from foundation.queueing import enqueue
+from triage import tasks
+
+
+def study_is_complete(event: StudyCompleted) -> None:
+    """Plan in a worker: the receiver and the web server have better things to do."""
+    enqueue(tasks.plan, event.study_id)
+
 
 def connect() -> None:
     """Called once when the app is ready."""
+    subscribe(StudyCompleted, study_is_complete)

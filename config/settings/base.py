@@ -221,6 +221,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 10,
 }
 CELERY_TASK_TIME_LIMIT = 1800
+# A child of the inference worker loads torch and the models before it reports for work.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 120.0
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -271,6 +273,7 @@ LOGGING = {
     "loggers": {
         "pynetdicom": {"level": "WARNING"},
         "pydicom": {"level": "ERROR"},
+        "highdicom": {"level": "ERROR"},
         "axes": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "uvicorn.access": {"level": "WARNING"},

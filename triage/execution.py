@@ -1,0 +1,189 @@
+"""Do what a run asks: read the series, run the model, file SEG and SR, write the findings.
+
+Imports torch; only the inference worker loads this module.
+"""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import structlog
+from django.conf import settings
+from django.db import OperationalError
+from highdicom import UID
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+
+from pacs.selectors import instance_paths
+from pacs.services import Outcome as StoreOutcome
+from pacs.services import store_derived
+from triage import registry, runs
+from triage.bundles import BundleRefused
+from triage.inference import engine
+from triage.inference.bundle import BundleError
+from triage.models import Finding, ModelState, ModelVersion, Outcome, TriageRun
+from triage.results.headers import read_headers
+from triage.results.seg import SEGMENT, make_seg
+from triage.results.sr import make_sr
+from triage.results.statement import Statement
+
+log = structlog.get_logger(__name__)
+
+SIDES = {"bilateral": "both"}
+
+
+class NotStored(Exception):
+    """The archive did not take a result object; the message says why."""
+
+
+class InputMissing(Exception):
+    """Instances that the run was planned for are not in the archive."""
+
+
+def preload() -> None:
+    """Load the bundles in use, so that the first study does not wait for it."""
+    engine.use_cores()
+    for model in ModelVersion.objects.filter(state__in=(ModelState.LIVE, ModelState.SHADOW)):
+        try:
+            engine.bundle_for(registry.folder_of(model), registry.pinned(model))
+        except (BundleRefused, BundleError, OSError) as error:
+            log.error("bundle_not_loaded", model=str(model), error=type(error).__name__)
+
+
+def perform(lease: runs.Lease) -> None:
+    """Carry out a taken run to a final state, or put it back when something passing went wrong.
+
+    Never raises for what a study or a bundle does: the run's row tells it. Retried are only failures of
+    disk, database and archive.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Warnings of pydicom and highdicom quote the values they complain of: names among them.
+            warnings.simplefilter("ignore")
+            _perform(lease)
+    except runs.LeaseLost:
+        log.warning("triage_lease_lost", run_id=lease.run.pk)
+    except engine.OutsideLimits as error:
+        _settle(lease, runs.not_analysed, str(error))
+    except (BundleRefused, BundleError) as error:
+        _settle(lease, runs.fail, _first_line(error))
+    except InputMissing as error:
+        _settle(lease, runs.fail, str(error))
+    except (OSError, OperationalError, NotStored) as error:
+        text = str(error) if isinstance(error, NotStored) else type(error).__name__
+        _settle(lease, runs.put_back, f"the archive or the database failed: {text}")
+    except Exception as error:  # noqa: BLE001  (whatever a study makes a library do must end in the row)
+        # The message may quote patient data; where it happened does not.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        log.error("triage_run_crashed", run_id=lease.run.pk, error=type(error).__name__, where=where)
+        _settle(lease, runs.fail, f"unexpected {type(error).__name__} in {where}")
+
+
+def _settle(lease: runs.Lease, move: Callable[[runs.Lease, str], None], reason: str) -> None:
+    try:
+        move(lease, reason)
+    except runs.LeaseLost:
+        log.warning("triage_lease_lost", run_id=lease.run.pk)
+
+
+def _perform(lease: runs.Lease) -> None:
+    run = lease.run
+    bundle = engine.bundle_for(registry.folder_of(run.model), registry.pinned(run.model))
+    files = _files_of(run)
+    analysis = engine.analyse(
+        list(files.values()), bundle, run.model.weights_sha256, between_steps=lambda: runs.renew(lease)
+    )
+    present = analysis.probability >= run.model.rank_threshold
+    finding = _finding(run, analysis, present)
+    used = dict.fromkeys(source.sop_instance_uid for source in analysis.stack.sources)
+    headers = read_headers([files[uid] for uid in used])
+    statement = _statement(run.model, finding)
+    seg = make_seg(analysis.mask, analysis.stack.sources, headers, statement) if present else None
+    sr = make_sr(statement, headers, seg)
+    if seg is not None:
+        finding.segment_number = SEGMENT
+    runs.finish(
+        lease,
+        runs.Result(
+            outcome=Outcome.POSITIVE if present else Outcome.NEGATIVE,
+            probability=analysis.probability,
+            weights_sha256=analysis.weights_sha256,
+            timings=analysis.timings,
+            findings=[finding],
+            seg_sop_instance_uid=str(seg.SOPInstanceUID) if seg is not None else "",
+            seg_series_instance_uid=str(seg.SeriesInstanceUID) if seg is not None else "",
+            sr_sop_instance_uid=str(sr.SOPInstanceUID),
+        ),
+        store=lambda: _store([seg, sr] if seg is not None else [sr]),
+    )
+
+
+def _files_of(run: TriageRun) -> dict[str, Path]:
+    """Files of exactly the instances that the run was planned for, by SOP Instance UID."""
+    if run.series is None:
+        raise InputMissing("the run names no series")
+    wanted = set(run.input_instance_uids)
+    files = {
+        instance.sop_instance_uid: path
+        for instance, path in instance_paths(run.series)
+        if instance.sop_instance_uid in wanted
+    }
+    if missing := len(wanted) - len(files):
+        raise InputMissing(f"{missing} of {len(wanted)} instances are not in the archive any more")
+    return files
+
+
+def _finding(run: TriageRun, analysis: engine.Analysis, present: bool) -> Finding:
+    finding = Finding(
+        tracking_uid=str(UID()),
+        code=run.model.finding_code,
+        scheme=run.model.finding_scheme,
+        meaning=run.model.finding_meaning,
+        presence=Finding.Presence.PRESENT if present else Finding.Presence.ABSENT,
+        probability=analysis.probability,
+    )
+    if present:
+        area = analysis.mask.sum(axis=(1, 2))
+        slices = np.flatnonzero(area)
+        key = analysis.stack.sources[int(area.argmax())]
+        side = analysis.extraction.side
+        assert run.series is not None
+        finding.volume_ml = round(analysis.extraction.volume_ml, 2)
+        finding.largest_diameter_mm = round(analysis.extraction.largest_diameter_mm, 1)
+        finding.side = SIDES.get(side, side)
+        finding.slice_from, finding.slice_to = int(slices[0]) + 1, int(slices[-1]) + 1
+        finding.key_sop_instance_uid = key.sop_instance_uid
+        finding.key_series_instance_uid = run.series.series_instance_uid
+    return finding
+
+
+def _statement(model: ModelVersion, finding: Finding) -> Statement:
+    return Statement(
+        model=model.name,
+        version=model.version,
+        weights_sha256=model.weights_sha256,
+        finding=Code(finding.code, finding.scheme, finding.meaning),
+        present=finding.presence == Finding.Presence.PRESENT,
+        probability=finding.probability,
+        threshold=model.rank_threshold,
+        volume_ml=finding.volume_ml,
+        largest_diameter_mm=finding.largest_diameter_mm,
+        side=finding.side,
+        tracking_uid=finding.tracking_uid,
+        software_version=f"Firstread {settings.VERSION}",
+    )
+
+
+def _store(objects: list[Dataset]) -> None:
+    for result in store_derived(objects, "triage"):
+        if result.outcome not in (StoreOutcome.STORED, StoreOutcome.DUPLICATE):
+            raise NotStored(f"result object {result.outcome}: {result.reason}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,118 @@
+"""What the archive's rows tell about a study's series, as plain values for triage.routing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, Sum
+
+from pacs.models import Instance, Series, Study
+from pacs.selectors import metadata_of
+from triage.routing import SeriesFacts
+
+# Within 30 degrees of an axis, an orientation has that axis's name: gantry tilt stays axial.
+_NAMED_WITHIN = np.cos(np.radians(30.0))
+_UNITS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+
+
+def facts_of(study: Study) -> list[SeriesFacts]:
+    """Facts of every series, read from the header of an instance in its middle."""
+    age = age_years(study.patient_age, study.patient.patient_birth_date, study.study_date)
+    rows = study.series.annotate(instances_here=Count("instances"), frames=Sum("instances__number_of_frames"))
+    return [
+        _facts(study, series, age, int(series.frames or 0), int(series.instances_here))
+        for series in rows.order_by("pk")
+    ]
+
+
+def age_years(patient_age: str, birth_date: str, study_date: str) -> float | None:
+    """Age in years from Patient's Age (AS, such as 071Y), else from the dates (DA), else None."""
+    if match := re.fullmatch(r"(\d{3})([DWMY])", patient_age.strip().upper()):
+        return int(match[1]) * _UNITS[match[2]]
+    born, made = _date(birth_date), _date(study_date)
+    if born is None or made is None or made < born:
+        return None
+    return (made - born).days / 365.25
+
+
+def _facts(study: Study, series: Series, age: float | None, frames: int, instances: int) -> SeriesFacts:
+    header: Mapping[str, Any] = {}
+    sop_class_uid = ""
+    if instances:
+        middle = series.instances.order_by("instance_number", "sop_instance_uid")[instances // 2]
+        header, sop_class_uid = metadata_of(middle), middle.sop_class_uid
+    return SeriesFacts(
+        series_id=series.pk,
+        series_instance_uid=series.series_instance_uid,
+        modality=series.modality,
+        body_part_examined=series.body_part_examined,
+        series_description=series.series_description,
+        study_description=study.study_description,
+        protocol_name=series.protocol_name,
+        sop_class_uid=sop_class_uid,
+        image_type=tuple(str(v).strip().upper() for v in _values(header, "00080008")),
+        kernel=str(_first(header, "00181210", "")),
+        slice_thickness_mm=_number(_first(header, "00180050")),
+        slices=frames,
+        orientation=orientation_name(_values(header, "00200037")),
+        contrast_agent=str(_first(header, "00180010", "")),
+        age_years=age,
+        series_number=series.series_number or 0,
+        derived=series.derived,
+    )
+
+
+def orientation_name(values: list[Any]) -> str:
+    """axial, coronal, sagittal or oblique from Image Orientation (Patient); "" when it is not there."""
+    numbers = [_number(value) for value in values]
+    if len(numbers) != 6 or None in numbers:
+        return ""
+    directions = np.array(numbers, dtype=float)
+    normal = np.cross(directions[:3], directions[3:])
+    axis = int(np.argmax(np.abs(normal)))
+    if abs(normal[axis]) < _NAMED_WITHIN:
+        return "oblique"
+    return ("sagittal", "coronal", "axial")[axis]
+
+
+def input_of(series_id: int) -> list[tuple[str, str]]:
+    """SOP Instance UID and SHA-256 of every instance of a series, sorted."""
+    return sorted(Instance.objects.filter(series_id=series_id).values_list("sop_instance_uid", "sha256"))
+
+
+def _values(header: Mapping[str, Any], tag: str) -> list[Any]:
+    """Values of a tag at the top level or in the functional groups of an enhanced object (PS3.18 F)."""
+    direct = header.get(tag, {}).get("Value")
+    if direct:
+        return list(direct)
+    for groups in ("52009229", "52009230"):
+        for group in header.get(groups, {}).get("Value", [])[:1]:
+            for sequence in group.values():
+                for item in sequence.get("Value", [])[:1]:
+                    if isinstance(item, Mapping) and item.get(tag, {}).get("Value"):
+                        return list(item[tag]["Value"])
+    return []
+
+
+def _first(header: Mapping[str, Any], tag: str, default: Any = None) -> Any:
+    values = _values(header, tag)
+    return default if not values or values[0] is None else values[0]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None

@@ -1,0 +1,156 @@
+"""One model on one series: files -> slices -> regular volume -> bundle -> values and a mask on the slices.
+
+Knows no database: paths and plain values in, plain values out.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from triage.bundles import Fingerprint, fingerprint, require_same
+from triage.inference.bundle import LoadedBundle, load_bundle
+from triage.inference.extract import Extraction, extract
+from triage.inference.guard import check_input
+from triage.inference.slices import read_stack
+from triage.inference.volume import SliceStack, VolumeError, mask_to_stack, to_regular
+
+# A lesion may hide in a wider gap; a bundle may set its own `max_gap_mm`.
+WIDEST_GAP_MM = 12.5
+
+
+class OutsideLimits(Exception):
+    """The input is not what the model is made for; the message is the reason, without patient text."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a bundle says about a series.
+
+    Attributes:
+        probability: of the finding in the study, 0 to 1.
+        extraction: volume in mL, diameter in mm, side, on the regular volume.
+        stack: the native slices, sorted upwards.
+        mask: bool [slice, row, column] on these slices.
+        weights_sha256: of the weights that were loaded.
+        timings: seconds by step.
+    """
+
+    probability: float
+    extraction: Extraction
+    stack: SliceStack
+    mask: NDArray[np.bool_]
+    weights_sha256: str
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Cached:
+    stamp: tuple[tuple[str, int, int], ...]
+    found: Fingerprint
+    bundle: LoadedBundle
+
+
+_cache: dict[Path, _Cached] = {}
+_lock = threading.Lock()
+
+
+def use_cores() -> None:
+    """Let torch use FIRSTREAD_TORCH_THREADS threads, or all cores: one process infers at a time."""
+    torch.set_num_threads(int(os.environ.get("FIRSTREAD_TORCH_THREADS", "0")) or os.cpu_count() or 1)
+
+
+def bundle_for(path: Path, pinned: Fingerprint) -> LoadedBundle:
+    """The bundle in memory, loaded once per process.
+
+    Its files are hashed before they are loaded, and again whenever their size or time changed.
+
+    Raises:
+        BundleChanged: the files are not the registered ones.
+        BundleError: they cannot be loaded.
+    """
+    with _lock:
+        stamp = _stamp(path)
+        cached = _cache.get(path)
+        if cached is None or cached.stamp != stamp:
+            found = fingerprint(path)
+            require_same(found, pinned)
+            cached = _cache[path] = _Cached(stamp, found, load_bundle(path))
+        require_same(cached.found, pinned)
+        return cached.bundle
+
+
+def analyse(
+    files: Sequence[Path],
+    bundle: LoadedBundle,
+    weights_sha256: str,
+    *,
+    between_steps: Callable[[], None] = lambda: None,
+) -> Analysis:
+    """Run a bundle on the files of one series.
+
+    Args:
+        files: instances of one series, in any order.
+        bundle: from `bundle_for`.
+        weights_sha256: of the bundle's weights, to be told with the result.
+        between_steps: called after every step; may raise to give up.
+
+    Raises:
+        OutsideLimits: the series cannot or must not be analysed; the message says why.
+    """
+    timings: dict[str, float] = {}
+    limits: Mapping[str, Any] = bundle.config.get("input_limits", {})
+    try:
+        with _timed("read", timings, between_steps):
+            stack = read_stack(files)
+            check_slices(stack, limits)
+        with _timed("resample", timings, between_steps):
+            regular = to_regular(stack, bundle.spacing_mm)
+            reasons = check_input(regular.array, regular.spacing_mm, limits)
+    except VolumeError as error:
+        raise OutsideLimits(str(error)) from error
+    if reasons:
+        raise OutsideLimits("; ".join(reasons))
+    with _timed("predict", timings, between_steps):
+        probabilities = bundle.predict(regular.array)
+    with _timed("extract", timings, between_steps):
+        extraction = extract(probabilities, regular.spacing_mm, bundle.config, volume_hu=regular.array)
+        mask = mask_to_stack(extraction.mask, regular, stack)
+    return Analysis(extraction.probability, extraction, stack, mask, weights_sha256, timings)
+
+
+def check_slices(stack: SliceStack, limits: Mapping[str, Any]) -> None:
+    """Limits that only the slices themselves can tell; raises OutsideLimits with the reason."""
+    count, least = len(stack.pixels), int(limits.get("min_slices", 2))
+    if count < least:
+        raise OutsideLimits(f"{count} slices at different positions, fewer than {least}")
+    widest, most = float(stack.gaps_mm.max()), float(limits.get("max_gap_mm", WIDEST_GAP_MM))
+    if widest > most:
+        raise OutsideLimits(f"slices are missing: a gap of {widest:.1f} mm, more than {most:g} mm")
+    if "coverage_mm" in limits:
+        low, high = (float(v) for v in limits["coverage_mm"])
+        if not low <= stack.coverage_mm <= high:
+            raise OutsideLimits(f"the slices cover {stack.coverage_mm:.0f} mm, not {low:g} to {high:g} mm")
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    files = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files)
+
+
+@contextmanager
+def _timed(step: str, timings: dict[str, float], between_steps: Callable[[], None]) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    timings[step] = round(time.monotonic() - began, 3)
+    between_steps()

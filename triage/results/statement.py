@@ -1,0 +1,58 @@
+"""What an AI result says, as both DICOM objects tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom.sr.coding import Code
+
+MANUFACTURER: Final = "Firstread"
+BRAIN: Final = Code("12738006", "SCT", "Brain")
+PRESENT: Final = Code("52101004", "SCT", "Present")
+ABSENT: Final = Code("272519000", "SCT", "Absent")
+LATERALITY: Final = {
+    "left": Code("7771000", "SCT", "Left"),
+    "right": Code("24028007", "SCT", "Right"),
+    "both": Code("51440002", "SCT", "Bilateral"),
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One model's view on one finding.
+
+    Attributes:
+        model, version, weights_sha256: which algorithm; see TID 4019.
+        finding: code of what was looked for.
+        present: at or above the model's threshold.
+        probability: 0 to 1.
+        threshold: from which probability on the model calls it present.
+        volume_ml, largest_diameter_mm: of what was segmented; None when absent.
+        side: left, right, both, midline or "".
+        tracking_uid: shared by the segment and the SR's measurement group.
+        software_version: of Firstread.
+    """
+
+    model: str
+    version: str
+    weights_sha256: str
+    finding: Code
+    present: bool
+    probability: float
+    threshold: float
+    volume_ml: float | None
+    largest_diameter_mm: float | None
+    side: str
+    tracking_uid: str
+    software_version: str
+
+    @property
+    def tracking_id(self) -> str:
+        """Readable name of the tracked finding."""
+        return f"{self.finding.meaning} by {self.model} {self.version}"[:64]
+
+    @property
+    def series_description(self) -> str:
+        """Says that it is AI, and unconfirmed."""
+        return f"AI (unconfirmed): {self.finding.meaning}"[:64]

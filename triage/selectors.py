@@ -1,0 +1,85 @@
+"""Reading triage: what AI was asked about a study, what holds now, and its state in one word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from pacs.models import Study, StudyState
+from triage.models import Finding, ModelState, RunState, TriagePlan, TriageRun
+
+REASON_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the state of a study depends on, of one run."""
+
+    model: str
+    state: str
+    reason: str
+
+
+def runs_of_study(study: Study) -> QuerySet[TriageRun]:
+    """Every run, the latest first, those of shadow models and stale ones among them."""
+    return study.triage_runs.select_related("model", "series").prefetch_related("findings").order_by("-pk")
+
+
+def current_runs(study: Study, *, live_only: bool = True) -> QuerySet[TriageRun]:
+    """Runs about the newest input. Readers see those planned while their model was live."""
+    runs = runs_of_study(study).exclude(state=RunState.STALE)
+    return runs.filter(model_state=ModelState.LIVE) if live_only else runs
+
+
+def findings_of(study: Study, *, live_only: bool = True) -> QuerySet[Finding]:
+    """Findings that hold now, the most probable first; shadow models' are seen by no reader."""
+    findings = Finding.objects.filter(run__study=study, run__state=RunState.DONE)
+    if live_only:
+        findings = findings.filter(run__model_state=ModelState.LIVE)
+    return findings.select_related("run__model").order_by("-probability", "pk")
+
+
+def ai_state_of(study: Study) -> tuple[str, str]:
+    """Status of the contract's `ai_status`, and its reason in words."""
+    plan = TriagePlan.objects.filter(study=study).first()
+    planned = plan is not None and plan.study_completed_at == study.completed_at
+    facts = [RunFacts(run.model.name, run.state, run.reason) for run in current_runs(study)]
+    return ai_status(
+        receiving=study.state == StudyState.RECEIVING,
+        planned=planned,
+        plan_reason=plan.reason if plan is not None else "",
+        runs=facts,
+    )
+
+
+def ai_status(
+    *, receiving: bool, planned: bool, plan_reason: str, runs: Iterable[RunFacts]
+) -> tuple[str, str]:
+    """The rule: work under way first, then what went wrong, then done. Never "negative" for silence.
+
+    Args:
+        receiving: images still arrive.
+        planned: a plan answers the study's last completion.
+        plan_reason: why no model looks at it.
+        runs: of live models, about the newest input.
+    """
+    by_state: dict[str, list[RunFacts]] = {}
+    for run in runs:
+        by_state.setdefault(run.state, []).append(run)
+    if RunState.RUNNING in by_state:
+        return "running", ""
+    if RunState.WAITING in by_state:
+        return "waiting", "; ".join(run.reason for run in by_state[RunState.WAITING] if run.reason)
+    for state in (RunState.FAILED, RunState.NOT_ANALYSED):
+        if state in by_state:
+            trouble = "; ".join(f"{run.model}: {run.reason}" for run in by_state[state])
+            return state.value, trouble[:REASON_LENGTH]
+    if RunState.DONE in by_state:
+        return "done", ""
+    if receiving:
+        return "waiting", "images are still arriving"
+    if not planned:
+        return "waiting", "AI has not looked at the study yet"
+    return "not_applicable", plan_reason or "no live model is made for this study"

@@ -1,0 +1,45 @@
+"""What wakes triage: each task takes ids, calls one service, and survives being run twice."""
+
+from __future__ import annotations
+
+import structlog
+
+from foundation.queueing import Queue, enqueue, task
+from triage import planning, runs
+
+log = structlog.get_logger(__name__)
+
+RUN_LIMIT_SECONDS = 600
+PLANS_PER_SWEEP = 20
+
+
+@task(name="triage.plan", time_limit=120)
+def plan(study_id: int) -> None:
+    """Make a complete study's runs and wake the inference workers."""
+    planning.plan_runs(study_id=study_id)
+    queue_due()
+
+
+@task(name="triage.run", queue=Queue.INFERENCE, time_limit=RUN_LIMIT_SECONDS)
+def run(run_id: int) -> None:
+    """Carry out one run, unless it needs nobody."""
+    lease = runs.take(run_id=run_id)
+    if lease is not None:
+        # Here and not above: torch costs seconds and memory that only the inference worker needs.
+        from triage.execution import perform
+
+        perform(lease)
+
+
+@task(name="triage.sweep", time_limit=120)
+def sweep() -> None:
+    """Plan what no event planned and queue what the broker forgot. Cheap when there is nothing to do."""
+    for study_id in planning.unplanned_studies().values_list("pk", flat=True)[:PLANS_PER_SWEEP]:
+        planning.plan_runs(study_id=study_id)
+    queue_due()
+
+
+def queue_due() -> None:
+    """Send every run that wants a worker to the inference queue."""
+    for run_id in runs.due_runs():
+        enqueue(run, run_id)
