@@ -6,12 +6,31 @@ told, because a process died between its commit and its news.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest
+from django.utils import timezone
+
 from foundation import events
-from triage.models import TriageRun
+from foundation.accounts.models import User
+from foundation.queueing import enqueue
+from triage.models import FINAL_RUN_STATES, TriageRun
 from worklist.alerts import services as alerts
+from worklist.alerts.models import Alert, AlertState
+from worklist.quality import services as quality
+from worklist.quality.models import Review
 from worklist.queue import claims, ranking
 from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
-from worklist.reports.models import SIGNED_REPORT_STATES, Report
+from worklist.reports import documents, tasks
+from worklist.reports import services as reports
+from worklist.reports.checks import Facts, Override
+from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportState, ReportVersion
+
+# Reviews that no event made are looked for that far back.
+COMPARED_AGAIN = timedelta(days=7)
 
 
 def study_arrives(event: events.StudyReceived) -> None:
@@ -61,6 +80,64 @@ def result_moves_the_study(event: events.TriageRunFinished) -> None:
     ranking.place(study_id=_study_of(event.run_id), cause="AI result", tell_anyway=True)
 
 
+def plan_reaches_the_report(event: events.TriagePlanned) -> None:
+    """A draft asks the reader what the models look for."""
+    reports.refresh_suggestions(study_id=event.study_id)
+
+
+def result_reaches_the_report(event: events.TriageRunFinished) -> None:
+    """A draft gets suggestions; a signed report stays and its history tells of the result."""
+    reports.refresh_suggestions(study_id=_study_of(event.run_id))
+
+
+def late_result_is_compared(event: events.TriageRunFinished) -> None:
+    """A result that comes after the signature is compared like the others."""
+    compare_with_signature(study_id=_study_of(event.run_id))
+
+
+def sign_report(
+    *,
+    report_id: int,
+    version: int,
+    overrides: Sequence[Override],
+    by: User,
+    request: HttpRequest | None = None,
+) -> Report:
+    """Sign as the reader who holds the study; nobody can take it away meanwhile.
+
+    Raises:
+        claims.NotYours: `by` does not hold the study.
+        And what worklist.reports.services.sign raises.
+    """
+    with transaction.atomic():
+        report = Report.objects.get(pk=report_id)
+        if report.state == ReportState.DRAFT:
+            _require_claim(report.study_id, by)
+        facts = signing_facts([report.study_id])[report.study_id]
+        return reports.sign(
+            report_id=report_id, version=version, overrides=overrides, facts=facts, by=by, request=request
+        )
+
+
+def signing_facts(study_ids: Sequence[int]) -> dict[int, Facts]:
+    """What queue and alerts know that the checks before signing ask, by study."""
+    opened = set(
+        WorklistItem.objects.filter(study_id__in=study_ids, first_opened_at__isnull=False).values_list(
+            "study_id", flat=True
+        )
+    )
+    told: dict[int, set[str]] = {}
+    answered = Alert.objects.filter(study_id__in=study_ids, state=AlertState.ACKNOWLEDGED)
+    for study_id, code in answered.values_list("study_id", "finding_code"):
+        told.setdefault(study_id, set()).add(code)
+    return {
+        study_id: Facts(
+            images_opened=study_id in opened, communicated=frozenset(told.get(study_id, frozenset()))
+        )
+        for study_id in study_ids
+    }
+
+
 def report_is_signed(event: events.ReportSigned) -> None:
     """A signed study leaves the list."""
     report = Report.objects.get(pk=event.report_id)
@@ -68,10 +145,63 @@ def report_is_signed(event: events.ReportSigned) -> None:
         claims.mark_signed(study_id=report.study_id, signed_at=report.signed_at)
 
 
+def report_becomes_a_document(event: events.ReportSigned) -> None:
+    """A worker puts the DICOM SR into the archive; signing does not wait for it."""
+    enqueue(tasks.store_documents, event.report_id)
+
+
+def report_is_compared(event: events.ReportSigned) -> None:
+    """Every AI result of the study stands against the signature."""
+    compare_with_signature(study_id=Report.objects.values_list("study_id", flat=True).get(pk=event.report_id))
+
+
+def compare_with_signature(*, study_id: int) -> None:
+    """Make the reviews of a signed study; nothing while it is unsigned."""
+    version = (
+        ReportVersion.objects.filter(report__study_id=study_id)
+        .select_related("by")
+        .order_by("-version")
+        .first()
+    )
+    if version is None:
+        return
+    said = [s for s in version.sections if s["key"] == "impression" or s["key"].startswith("addendum-")]
+    quality.compare(
+        study_id=study_id,
+        signed=quality.Signed(
+            report_id=version.report_id,
+            version=version.version,
+            impression="\n".join(
+                s["text"] if s["key"] == "impression" else f"{s['title']}: {s['text']}" for s in said
+            ),
+            signed_by_id=version.by_id,
+            signed_by_name=version.by.display_name or version.by.username,
+            signed_at=version.at,
+            conclusions={c["code"]: c["value"] for c in version.conclusions},
+            decisions={int(finding): decision for finding, decision in version.decisions.items()},
+        ),
+    )
+
+
+def compare_missing() -> None:
+    """Compare results of signed studies that no event compared."""
+    compared = Review.objects.filter(run=OuterRef("pk"), report_version=OuterRef("study__report__version"))
+    missing = TriageRun.objects.filter(
+        ~Exists(compared),
+        state__in=FINAL_RUN_STATES,
+        model__state__in=quality.MEASURED,
+        study__report__state__in=SIGNED_REPORT_STATES,
+        study__report__updated_at__gte=timezone.now() - COMPARED_AGAIN,
+    )
+    for study_id in list(missing.order_by("study_id").values_list("study_id", flat=True).distinct()):
+        compare_with_signature(study_id=study_id)
+
+
 def repair() -> None:
     """Do what no event did. Cheap when there is nothing to do."""
     ranking.place_lost()
     alerts.raise_missing()
+    reports.refresh_behind()
     signed = Report.objects.filter(
         state__in=SIGNED_REPORT_STATES,
         signed_at__isnull=False,
@@ -80,6 +210,8 @@ def repair() -> None:
     for study_id, signed_at in signed.values_list("study_id", "signed_at"):
         assert signed_at is not None
         claims.mark_signed(study_id=study_id, signed_at=signed_at)
+    compare_missing()
+    documents.store_missing_report_documents()
 
 
 def connect() -> None:
@@ -93,8 +225,27 @@ def connect() -> None:
     events.subscribe(events.TriageStarted, triage_starts)
     events.subscribe(events.TriageRunFinished, critical_finding_rings)
     events.subscribe(events.TriageRunFinished, result_moves_the_study)
+    events.subscribe(events.TriagePlanned, plan_reaches_the_report)
+    events.subscribe(events.TriageRunFinished, result_reaches_the_report)
+    events.subscribe(events.TriageRunFinished, late_result_is_compared)
     events.subscribe(events.ReportSigned, report_is_signed)
+    events.subscribe(events.ReportSigned, report_becomes_a_document)
+    events.subscribe(events.ReportSigned, report_is_compared)
 
 
 def _study_of(run_id: int) -> int:
     return TriageRun.objects.values_list("study_id", flat=True).get(pk=run_id)
+
+
+def _require_claim(study_id: int, user: User) -> None:
+    """Lock the item of a study that `user` holds. A lease that ran out counts until somebody takes over."""
+    item = (
+        WorklistItem.objects.select_for_update(of=("self",))
+        .select_related("claimed_by")
+        .get(study_id=study_id)
+    )
+    if item.state == ItemState.CLAIMED and item.claimed_by_id == user.pk:
+        return
+    if item.state == ItemState.CLAIMED:
+        raise claims.NotYours(f"{item.claimed_by} is reading this study. Only its reader signs.", item)
+    raise claims.NotYours("You do not hold this study. Claim it, then sign.", item)
