@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from pacs.models import Order, Patient, Series, Study
-from triage.models import Finding, ModelVersion, TriageRun
+from triage.models import Finding, ModelVersion, TriagePlan, TriageRun
 
 _numbers = itertools.count(1)
 HEMORRHAGE = "1386000"
@@ -89,6 +89,7 @@ def make_run(
         "input_hash": f"{number:064d}",
         "input_instance_uids": [f"2.25.{number}.{n}" for n in range(30)],
         "series": study.series.first() or make_series(study),
+        "model_state": model.state,
     }
     positive = probability is not None and probability >= 0.5
     if probability is not None:
@@ -118,6 +119,13 @@ def make_run(
             key_series_instance_uid=run.series.series_instance_uid if positive and run.series else "",
         )
     return run
+
+
+def make_plan(study: Study, reason: str = "") -> TriagePlan:
+    """What triage decides when a study is complete; a reason says why no model looks at it."""
+    return TriagePlan.objects.create(
+        study=study, study_completed_at=study.completed_at, planned_at=timezone.now(), reason=reason
+    )
 
 
 def make_series(study: Study, **fields: Any) -> Series:

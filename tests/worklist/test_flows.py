@@ -46,7 +46,7 @@ def test_a_study_goes_from_its_first_image_to_the_signature_by_events_alone(make
     version = _item(study).version
     Study.objects.filter(pk=study.pk).update(state="complete", completed_at=timezone.now())
     _publish(events.StudyCompleted(study.pk))
-    assert (_item(study).ai_status, _item(study).version) == ("not_applicable", version + 1)
+    assert (_item(study).ai_status, _item(study).version) == ("waiting", version + 1)
     run = make_run(study, make_model())
     _publish(events.TriagePlanned(study.pk))
     assert _item(study).ai_status == "waiting"

@@ -48,7 +48,8 @@ def raise_for_run(*, run_id: int) -> list[Alert]:
             probability=finding.probability,
             alert_threshold=run.model.alert_threshold,
             criticality=run.model.criticality,
-            live=run.model.state == ModelState.LIVE,
+            # Planned live, and not retired since.
+            live=run.model_state == run.model.state == ModelState.LIVE,
         )
         alert = _raise(run, finding) if rings else None
         if alert is not None:
@@ -67,6 +68,7 @@ def raise_missing() -> int:
         run__state=RunState.DONE,
         run__outcome=Outcome.POSITIVE,
         run__finished_at__gte=since,
+        run__model_state=ModelState.LIVE,
         run__model__state=ModelState.LIVE,
         run__model__criticality="critical",
     )

@@ -14,7 +14,7 @@ from worklist.queue.models import WorklistItem
 # Large columns that no list shows.
 _STUDY_BULK = "attributes"
 _MODEL_BULK = ("config", "intended_use")
-# Shadow and draft models are measured, and no reader sees them.
+# Runs planned while their model was in shadow are measured, and no reader sees them.
 SEES_SHADOW = (Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
 
 
@@ -64,12 +64,12 @@ def runs_for(user: User) -> QuerySet[TriageRun]:
     )
     if user.has_role(*SEES_SHADOW):
         return runs
-    return runs.filter(model__state__in=[ModelState.LIVE, ModelState.RETIRED])
+    return runs.filter(model_state=ModelState.LIVE)
 
 
 def _live_runs() -> QuerySet[TriageRun]:
     return (
-        TriageRun.objects.filter(model__state=ModelState.LIVE, state__in=[RunState.DONE, RunState.STALE])
+        TriageRun.objects.filter(model_state=ModelState.LIVE, state__in=[RunState.DONE, RunState.STALE])
         .select_related("model")
         .defer("input_instance_uids", "timings", *(f"model__{name}" for name in _MODEL_BULK))
         .prefetch_related(_findings())

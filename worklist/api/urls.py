@@ -5,6 +5,8 @@ from rest_framework.routers import SimpleRouter
 
 from worklist.api import er, me
 from worklist.api.alerts import AlertViewSet
+from worklist.api.quality import QualitySummary, ReviewViewSet
+from worklist.api.reports import ReportViewSet
 from worklist.api.triage_runs import TriageRunViewSet
 from worklist.api.worklist import WorklistViewSet
 
@@ -12,9 +14,12 @@ router = SimpleRouter()
 router.register("worklist", WorklistViewSet, basename="worklist")
 router.register("triage-runs", TriageRunViewSet, basename="triage-runs")
 router.register("alerts", AlertViewSet, basename="alerts")
+router.register("reports", ReportViewSet, basename="reports")
+router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [
     path("me/", me.Me.as_view(), name="me"),
     path("er/patients/", er.ErPatients.as_view(), name="er-patients"),
+    path("quality/summary/", QualitySummary.as_view(), name="quality-summary"),
     path("", include(router.urls)),
 ]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pacs.models import Study, StudyState
+from pacs.models import Study
+from triage import selectors
 from triage.models import ModelState, Outcome, RunState, TriageRun
 from worklist.queue.models import AiStatus
 from worklist.queue.priority import AiFinding
@@ -22,40 +23,16 @@ class AiState:
 
 
 def ai_state_of(study: Study) -> AiState:
-    """What the live models say of `study`. Shadow models are measured, not shown."""
-    runs = list(
-        TriageRun.objects.filter(study=study, model__state=ModelState.LIVE)
+    """What the runs that were planned live say of `study`. Shadow runs are measured, not shown."""
+    runs = (
+        TriageRun.objects.filter(study=study, model_state=ModelState.LIVE)
         .select_related("model")
         .prefetch_related("findings")
         .defer("input_instance_uids", "model__config")
         .order_by("pk")
     )
-    current = [run for run in runs if run.state != RunState.STALE]
-    status, reason = _status(study, current)
-    return AiState(status=status, reason=reason, findings=_rank_findings(runs))
-
-
-def _status(study: Study, runs: Sequence[TriageRun]) -> tuple[AiStatus, str]:
-    states = {run.state for run in runs}
-    if RunState.RUNNING in states:
-        return AiStatus.RUNNING, ""
-    if RunState.WAITING in states:
-        return AiStatus.WAITING, ""
-    trouble = "; ".join(
-        f"{run.model.name}: {run.reason}"
-        for run in runs
-        if run.state in (RunState.FAILED, RunState.NOT_ANALYSED) and run.reason
-    )[:500]
-    for state, status in (
-        (RunState.DONE, AiStatus.DONE),
-        (RunState.FAILED, AiStatus.FAILED),
-        (RunState.NOT_ANALYSED, AiStatus.NOT_ANALYSED),
-    ):
-        if state in states:
-            return status, trouble
-    if study.state == StudyState.RECEIVING:
-        return AiStatus.WAITING, "Images are still arriving."
-    return AiStatus.NOT_APPLICABLE, "No live model is made for this study."
+    status, reason = selectors.ai_state_of(study)
+    return AiState(status=AiStatus(status), reason=reason, findings=_rank_findings(list(runs)))
 
 
 def speaking_runs(runs: Sequence[TriageRun]) -> list[TriageRun]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from foundation.events import WorklistItemChanged, publish
 from pacs.models import Instance, LocationClass, Order, OrderPriority, Study
-from triage.models import TriageRun
+from triage.models import TriagePlan, TriageRun
 from worklist.live.messages import Topic
 from worklist.live.services import announce
 from worklist.queue.ai import ai_state_of
@@ -103,6 +103,7 @@ def _behind_their_news() -> QuerySet[WorklistItem]:
         | Q(study__completed_at__gt=F("ranked_at"))
         | Exists(Order.objects.filter(study_id=study, updated_at__gt=looked))
         | Exists(runs)
+        | Exists(TriagePlan.objects.filter(study_id=study, planned_at__gt=looked))
     )
 
 

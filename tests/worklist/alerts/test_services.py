@@ -13,6 +13,7 @@ from django.utils import timezone
 from foundation.audit.models import AuditEvent
 from foundation.transitions import IllegalTransition
 from tests.worklist.making import make_model, make_order, make_run, make_study
+from triage.models import ModelVersion
 from worklist.alerts import services
 from worklist.alerts.models import Alert, AlertStep
 from worklist.alerts.selectors import alerts_of, next_step
@@ -63,6 +64,15 @@ def test_a_critical_finding_alerts_its_department_once_whatever_comes_twice():
 )
 def test_shadow_models_and_lesser_findings_ring_nobody(state, probability, criticality):
     run = make_run(make_study(), make_model(state, criticality=criticality), probability=probability)
+    assert services.raise_for_run(run_id=run.pk) == []
+    assert services.raise_missing() == 0
+
+
+@pytest.mark.parametrize(("planned", "now"), [("shadow", "live"), ("live", "retired")])
+def test_a_run_planned_in_shadow_or_of_a_retired_model_rings_nobody(planned, now):
+    model = make_model(planned)
+    run = make_run(make_study(), model, probability=0.99)
+    ModelVersion.objects.update(state=now)
     assert services.raise_for_run(run_id=run.pk) == []
     assert services.raise_missing() == 0
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from pacs.models import Instance, Order, Study
-from tests.worklist.making import make_model, make_order, make_run, make_series, make_study
+from tests.worklist.making import make_model, make_order, make_plan, make_run, make_series, make_study
 from triage.models import TriageRun
 from worklist.live.models import Change
 from worklist.queue import claims, ranking
@@ -26,7 +26,7 @@ def test_the_first_image_makes_an_item_that_says_no_order_and_waits_for_ai():
     item = _place(study)
     assert (item.state, item.arrived_at, item.version) == ("open", study.received_at, 1)
     assert item.due_at == study.received_at + timedelta(hours=4)
-    assert (item.ai_status, item.ai_reason) == ("waiting", "Images are still arriving.")
+    assert (item.ai_status, item.ai_reason) == ("waiting", "images are still arriving")
     assert [c.cause for c in item.history.all()] == ["arrived"]
 
 
@@ -60,7 +60,7 @@ def test_a_finding_of_a_live_model_raises_the_study():
     assert item.due_without_ai_at == study.received_at + timedelta(minutes=120)
 
 
-@pytest.mark.parametrize(("state", "probability"), [("shadow", 0.99), ("retired", 0.99), ("live", 0.2)])
+@pytest.mark.parametrize(("state", "probability"), [("shadow", 0.99), ("live", 0.2)])
 def test_shadow_models_and_probabilities_below_the_threshold_raise_nothing(state, probability):
     study = make_study()
     make_run(study, make_model(state, rank_threshold=0.5), probability=probability)
@@ -72,7 +72,7 @@ def test_shadow_models_and_probabilities_below_the_threshold_raise_nothing(state
 @pytest.mark.parametrize(
     ("runs", "status", "reason"),
     [
-        ([], "not_applicable", "No live model is made for this study."),
+        ([], "not_applicable", "no live model is made for this study"),
         ([("waiting", "")], "waiting", ""),
         ([("running", ""), ("waiting", "")], "running", ""),
         ([("failed", "worker died 3 times")], "failed", "worker died 3 times"),
@@ -84,17 +84,26 @@ def test_ai_late_failed_or_not_applicable_is_said_as_such(runs, status, reason):
     study = make_study()
     for state, why in runs:
         make_run(study, make_model(), state=state, reason=why)
+    make_plan(study)
     item = _place(study)
     assert item.ai_status == status
     assert reason in item.ai_reason
 
 
-def test_one_model_done_and_another_failed_is_done_and_tells_of_the_failure():
+def test_a_complete_study_waits_until_triage_has_decided():
+    study = make_study()
+    assert _place(study).ai_status == "waiting"
+    make_plan(study, "no head in it")
+    item = _place(study)
+    assert (item.ai_status, item.ai_reason) == ("not_applicable", "no head in it")
+
+
+def test_one_model_done_and_another_failed_tells_of_the_failure():
     study = make_study()
     make_run(study, make_model(), probability=0.1)
     make_run(study, make_model(name="second"), state="failed", reason="out of memory")
     item = _place(study)
-    assert (item.ai_status, item.ai_reason) == ("done", "second: out of memory")
+    assert (item.ai_status, item.ai_reason) == ("failed", "second: out of memory")
 
 
 def test_late_images_do_not_push_a_flagged_patient_back_while_ai_looks_again():

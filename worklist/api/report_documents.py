@@ -1,0 +1,142 @@
+"""Reports and reviews as JSON documents; worklist/api/report_shapes.py describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from foundation.accounts.models import User
+from triage.models import ModelVersion
+from worklist import flows
+from worklist.api.documents import person
+from worklist.api.patients import patient_document
+from worklist.quality.models import Review
+from worklist.quality.statistics import Proportion, Table
+from worklist.reports.checks import Check
+from worklist.reports.editing import Verdict
+from worklist.reports.facts import ai_facts_of
+from worklist.reports.models import Report, ReportEntry, ReportState
+from worklist.reports.selectors import checks_of, reports_visible_to
+
+
+def reports_for(user: User) -> QuerySet[Report]:
+    """Reports `user` may see with what their documents show, the latest change first."""
+    entries = ReportEntry.objects.select_related("by").order_by("at", "pk")
+    return (
+        reports_visible_to(user)
+        .select_related("study__patient", "updated_by", "signed_by")
+        .defer("study__attributes")
+        .prefetch_related("decisions", Prefetch("entries", queryset=entries))
+        .order_by("-updated_at", "-pk")
+    )
+
+
+def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, Any]]:
+    """Documents of reports that come from reports_for(); a constant number of queries.
+
+    Checks are for those who sign. Suggestions belong to drafts: a signed report is the reader's alone.
+    """
+    ids = [report.study_id for report in reports]
+    ai, facts = ai_facts_of(ids), flows.signing_facts(ids)
+    signs = user.has_role("radiologist")
+    made = []
+    for report in reports:
+        verdicts = {d.finding_id: Verdict(d.decision) for d in report.decisions.all()}
+        drafted = report.state == ReportState.DRAFT
+        found = checks_of(report, ai[report.study_id], facts[report.study_id], verdicts) if signs else []
+        made.append(
+            {
+                "id": str(report.pk),
+                "study_instance_uid": report.study.study_instance_uid,
+                "state": report.state,
+                "version": report.version,
+                "sections": [_section(section, drafted) for section in report.sections],
+                "conclusions": report.conclusions,
+                "created_at": report.created_at,
+                "updated_at": report.updated_at,
+                "updated_by": person(report.updated_by),
+                "signed_by": person(report.signed_by),
+                "signed_at": report.signed_at,
+                "checks": check_documents(found),
+                "decisions": {str(finding): verdict.value for finding, verdict in verdicts.items()},
+                "history": [
+                    {"version": e.version, "at": e.at, "by": person(e.by), "action": e.action}
+                    for e in report.entries.all()
+                ],
+                "ai_models": [
+                    {"name": name, "version": version} for name, version in ai[report.study_id].models
+                ],
+            }
+        )
+    return made
+
+
+def check_documents(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """`[{code, text, blocking, overridable}]`."""
+    return [asdict(check) for check in checks]
+
+
+def review_document(review: Review) -> dict[str, Any]:
+    """A review from worklist.quality.selectors.current_reviews()."""
+    study, model = review.study, review.run.model
+    return {
+        "id": str(review.pk),
+        "study_instance_uid": study.study_instance_uid,
+        "report_id": str(review.report_id),
+        "patient": patient_document(study),
+        "study_description": study.study_description,
+        "model": model.name,
+        "model_version": model.version,
+        "ai_result": review.ai_result,
+        "ai_probability": review.ai_probability,
+        "reader_result": review.reader_result,
+        "concordance": review.concordance,
+        "sampled": review.sampled,
+        "state": review.state,
+        "created_at": review.created_at,
+        "impression": review.impression,
+        "signed_by": person(review.signed_by)
+        or {"username": "", "display_name": review.signed_by_name or "Unknown"},
+        "signed_at": review.signed_at,
+        "reviewer": person(review.reviewer),
+        "reviewed_at": review.reviewed_at,
+        "verdict": review.verdict,
+        "comment": review.comment,
+    }
+
+
+def summary_document(model: ModelVersion, table: Table) -> dict[str, Any]:
+    """One model's two by two table."""
+    return {
+        "model": model.name,
+        "version": model.version,
+        "state": model.state,
+        "n": table.n,
+        "tp": table.tp,
+        "fp": table.fp,
+        "tn": table.tn,
+        "fn": table.fn,
+        "sensitivity": _share(table.sensitivity),
+        "specificity": _share(table.specificity),
+        "ppv": _share(table.ppv),
+        "npv": _share(table.npv),
+        "small_sample": table.small_sample,
+    }
+
+
+def _section(section: dict[str, Any], drafted: bool) -> dict[str, Any]:
+    shown = ("id", "text", "finding_id", "state")
+    suggestions = section["suggestions"] if drafted else []
+    return {
+        "key": section["key"],
+        "title": section["title"],
+        "text": section["text"],
+        "suggestions": [{name: one[name] for name in shown} for one in suggestions],
+    }
+
+
+def _share(share: Proportion | None) -> dict[str, float] | None:
+    return None if share is None else asdict(share)

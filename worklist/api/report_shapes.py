@@ -1,0 +1,201 @@
+"""The shapes of reports and reviews, for OpenAPI."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from triage.models import ModelState
+from worklist.api.shapes import Patient, Person, Problem
+from worklist.quality.models import Review as ReviewRow
+from worklist.quality.models import ReviewState
+from worklist.reports.models import FindingDecision, ReportEntry, ReportState
+from worklist.reports.services import LONGEST_TEXT
+
+CONCLUSION_VALUES = [
+    ("present", "Present"),
+    ("absent", "Absent"),
+    ("indeterminate", "Indeterminate"),
+    ("", "Not stated"),
+]
+SUGGESTION_STATES = ["open", "accepted", "rejected"]
+AI_RESULTS = ["positive", "negative", "not_analysed", "failed"]
+READER_RESULTS = ["positive", "negative", "uncertain", "not_stated"]
+VERDICTS = ["positive", "negative", "indeterminate"]
+
+
+class Suggestion(serializers.Serializer):
+    id = serializers.CharField()
+    text = serializers.CharField(help_text="AI's words, marked as such.")
+    finding_id = serializers.CharField()
+    state = serializers.ChoiceField(choices=SUGGESTION_STATES)
+
+
+class ReportSection(serializers.Serializer):
+    key = serializers.CharField(
+        help_text="history, comparison, technique, findings, impression; addendum-1 and so on after signing."
+    )
+    title = serializers.CharField()
+    text = serializers.CharField(help_text="The reader's text.")
+    suggestions = Suggestion(many=True)
+
+
+class Check(serializers.Serializer):
+    code = serializers.CharField()
+    text = serializers.CharField()
+    blocking = serializers.BooleanField()
+    overridable = serializers.BooleanField(help_text="A blocking check that a stated reason settles.")
+
+
+class Conclusion(serializers.Serializer):
+    code = serializers.CharField()
+    scheme = serializers.CharField()
+    meaning = serializers.CharField()
+    value = serializers.ChoiceField(choices=CONCLUSION_VALUES)
+    required = serializers.BooleanField(help_text="Must be stated before signing.")
+
+
+class ReportHistory(serializers.Serializer):
+    version = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    by = Person(allow_null=True)
+    action = serializers.ChoiceField(choices=ReportEntry.Action.choices)
+
+
+class AiModel(serializers.Serializer):
+    name = serializers.CharField()
+    version = serializers.CharField()
+
+
+class Report(serializers.Serializer):
+    id = serializers.CharField()
+    study_instance_uid = serializers.CharField()
+    state = serializers.ChoiceField(choices=ReportState.choices)
+    version = serializers.IntegerField()
+    sections = ReportSection(many=True)
+    conclusions = Conclusion(many=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    updated_by = Person(allow_null=True)
+    signed_by = Person(allow_null=True)
+    signed_at = serializers.DateTimeField(allow_null=True)
+    checks = Check(many=True)
+    decisions = serializers.DictField(
+        child=serializers.ChoiceField(choices=FindingDecision.Decision.choices), help_text="By finding id."
+    )
+    history = ReportHistory(many=True)
+    ai_models = AiModel(many=True)
+
+
+class ReportConflict(Problem):
+    """Somebody else changed or signed it; `current` is the report as it stands."""
+
+    current = Report()
+
+
+class NotReady(Problem):
+    """What stands open before signing."""
+
+    checks = Check(many=True)
+
+
+class NewReport(serializers.Serializer):
+    study_instance_uid = serializers.CharField(max_length=64)
+
+
+class SectionText(serializers.Serializer):
+    key = serializers.CharField(max_length=32)
+    text = serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=LONGEST_TEXT)
+
+
+class ConclusionValue(serializers.Serializer):
+    code = serializers.CharField(max_length=32)
+    value = serializers.ChoiceField(choices=CONCLUSION_VALUES, allow_blank=True)
+
+
+class ReportEdit(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1)
+    sections = SectionText(many=True, required=False)
+    conclusions = ConclusionValue(many=True, required=False)
+
+
+class Decision(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1)
+    decision = serializers.ChoiceField(
+        choices=FindingDecision.Decision.choices, allow_null=True, help_text="null takes it back."
+    )
+
+
+class SuggestionState(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1)
+    state = serializers.ChoiceField(choices=["accepted", "rejected"])
+
+
+class OverrideReason(serializers.Serializer):
+    code = serializers.CharField(max_length=64)
+    reason = serializers.CharField(max_length=500)
+
+
+class Signing(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1)
+    overrides = OverrideReason(many=True, required=False)
+
+
+class Addendum(serializers.Serializer):
+    text = serializers.CharField(trim_whitespace=False, max_length=LONGEST_TEXT)
+    conclusions = ConclusionValue(many=True, required=False)
+
+
+class Review(serializers.Serializer):
+    id = serializers.CharField()
+    study_instance_uid = serializers.CharField()
+    report_id = serializers.CharField()
+    patient = Patient()
+    study_description = serializers.CharField()
+    model = serializers.CharField()
+    model_version = serializers.CharField()
+    ai_result = serializers.ChoiceField(choices=AI_RESULTS)
+    ai_probability = serializers.FloatField(allow_null=True)
+    reader_result = serializers.ChoiceField(choices=READER_RESULTS)
+    concordance = serializers.ChoiceField(choices=ReviewRow.Concordance.choices)
+    sampled = serializers.ChoiceField(
+        choices=[("discordant", "Discordant"), ("random", "Random"), ("", "No")]
+    )
+    state = serializers.ChoiceField(choices=ReviewState.choices)
+    created_at = serializers.DateTimeField()
+    impression = serializers.CharField()
+    signed_by = Person(allow_null=True)
+    signed_at = serializers.DateTimeField()
+    reviewer = Person(allow_null=True)
+    reviewed_at = serializers.DateTimeField(allow_null=True)
+    verdict = serializers.ChoiceField(choices=[*((v, v) for v in VERDICTS), ("", "None")])
+    comment = serializers.CharField()
+
+
+class ReviewComment(serializers.Serializer):
+    comment = serializers.CharField(required=False, allow_blank=True, default="", max_length=4000)
+
+
+class Adjudication(ReviewComment):
+    verdict = serializers.ChoiceField(choices=VERDICTS)
+
+
+class Share(serializers.Serializer):
+    value = serializers.FloatField()
+    low = serializers.FloatField(help_text="95 % interval, Wilson.")
+    high = serializers.FloatField()
+
+
+class QualitySummary(serializers.Serializer):
+    model = serializers.CharField()
+    version = serializers.CharField()
+    state = serializers.ChoiceField(choices=ModelState.choices)
+    n = serializers.IntegerField(help_text="Results that could be compared.")
+    tp = serializers.IntegerField()
+    fp = serializers.IntegerField()
+    tn = serializers.IntegerField()
+    fn = serializers.IntegerField()
+    sensitivity = Share(allow_null=True)
+    specificity = Share(allow_null=True)
+    ppv = Share(allow_null=True)
+    npv = Share(allow_null=True)
+    small_sample = serializers.BooleanField()
