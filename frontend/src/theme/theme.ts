@@ -41,8 +41,9 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Button: { defaultProps: { size: "xs", variant: "default" } },
-    TextInput: { defaultProps: { size: "xs" } },
+    // Red is for patients in danger, not for required fields.
+    TextInput: { defaultProps: { size: "xs", withAsterisk: false } },
     NativeSelect: { defaultProps: { size: "xs" } },
-    Textarea: { defaultProps: { size: "sm" } },
+    Textarea: { defaultProps: { size: "sm", withAsterisk: false } },
   },
 });

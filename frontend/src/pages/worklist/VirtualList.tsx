@@ -68,6 +68,7 @@ export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onCl
   const [shown, setShown] = useState<Shown>({ name, items, shift: 0, moved: NONE });
   const [unseen, setUnseen] = useState<ReadonlySet<string>>(NONE);
   const [floor, setFloor] = useState(0);
+  const [seen, setSeen] = useState({ first: 0, last: Number.POSITIVE_INFINITY });
 
   // Near the top of a short list there is nothing to scroll; this keeps the room that a held list needs.
   const virtual = useVirtualizer({
@@ -112,42 +113,51 @@ export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onCl
     }
   }, [items, name, shown.items, shown.name, selected, view]);
 
+  /** Notes which rows can be seen; what has been on the screen is no longer new. */
+  const look = useCallback(
+    (rows: readonly WorklistItem[], forget: boolean) => {
+      const { first, size } = view();
+      const last = first + size - 1;
+      setSeen((old) => (old.first === first && old.last === last ? old : { first, last }));
+      if (!forget) return;
+      setUnseen((old) => {
+        if (old.size === 0) return old;
+        const met = rows.slice(first, last + 1).filter((row) => old.has(row.study_instance_uid));
+        if (met.length === 0) return old;
+        const left = new Set(old);
+        met.forEach((row) => left.delete(row.study_instance_uid));
+        return left;
+      });
+    },
+    [view],
+  );
+
   useLayoutEffect(() => {
     const element = scroller.current;
-    if (!element || shown.shift === 0) return;
-    const target = Math.max(0, element.scrollTop + shown.shift * height);
-    setFloor(target + element.clientHeight);
-    const inner = element.querySelector<HTMLElement>("[data-inner]");
-    if (inner) inner.style.minHeight = `${String(target + element.clientHeight)}px`;
-    element.scrollTop = target;
-    setShown({ ...shown, shift: 0 });
-  }, [shown, height]);
+    if (!element) return;
+    if (shown.shift !== 0) {
+      const target = Math.max(0, element.scrollTop + shown.shift * height);
+      const room = target + element.clientHeight;
+      const inner = element.querySelector<HTMLElement>("[data-inner]");
+      // Set by hand as well, because the room must be there before the scroll position.
+      if (inner) inner.style.minHeight = `${String(room)}px`;
+      setFloor(room);
+      element.scrollTop = target;
+      setShown({ ...shown, shift: 0 });
+    }
+    look(shown.items, false);
+  }, [shown, height, look]);
 
   const counts = { above: 0, below: 0 };
-  const { first, last } = {
-    first: virtual.range?.startIndex ?? 0,
-    last: virtual.range?.endIndex ?? Number.POSITIVE_INFINITY,
-  };
   if (unseen.size > 0) {
     shown.items.forEach((item, index) => {
       if (!unseen.has(item.study_instance_uid)) return;
-      if (index < first) counts.above += 1;
-      else if (index > last) counts.below += 1;
+      if (index < seen.first) counts.above += 1;
+      else if (index > seen.last) counts.below += 1;
     });
   }
   const { above, below } = counts;
   useEffect(() => onOutOfView({ above, below }), [above, below, onOutOfView]);
-  useEffect(() => {
-    // What has been on the screen is no longer new.
-    setUnseen((old) => {
-      if (old.size === 0) return old;
-      const out = shown.items
-        .filter((item, index) => old.has(item.study_instance_uid) && (index < first || index > last))
-        .map((item) => item.study_instance_uid);
-      return out.length === old.size ? old : new Set(out);
-    });
-  }, [shown.items, first, last]);
-
   useImperativeHandle(ref, () => ({
     reveal: (index) => {
       touched.current = Date.now();
@@ -199,6 +209,7 @@ export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onCl
         }}
         onScroll={(event) => {
           if (event.currentTarget.scrollTop === 0 && floor > 0) setFloor(0);
+          look(shown.items, true);
         }}
       >
         <div
