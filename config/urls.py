@@ -11,5 +11,6 @@ urlpatterns = [
     path("dicom-web/", include("pacs.dicomweb.urls")),
     path("api/", include("worklist.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
+    path("fhir/", include("worklist.fhir.urls")),
     path("", include("worklist.operations.urls")),
 ]

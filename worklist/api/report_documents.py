@@ -128,7 +128,7 @@ def summary_document(model: ModelVersion, table: Table) -> dict[str, Any]:
 
 
 def _section(section: dict[str, Any], drafted: bool) -> dict[str, Any]:
-    shown = ("id", "text", "finding_id", "state")
+    shown = ("id", "text", "finding_id", "state", "inserted")
     suggestions = section["suggestions"] if drafted else []
     return {
         "key": section["key"],

@@ -28,6 +28,9 @@ class Suggestion(serializers.Serializer):
     text = serializers.CharField(help_text="AI's words, marked as such.")
     finding_id = serializers.CharField()
     state = serializers.ChoiceField(choices=SUGGESTION_STATES)
+    inserted = serializers.CharField(
+        allow_blank=True, help_text="What taking it put into the text, exactly; empty when nothing."
+    )
 
 
 class ReportSection(serializers.Serializer):
@@ -51,7 +54,9 @@ class Conclusion(serializers.Serializer):
     scheme = serializers.CharField()
     meaning = serializers.CharField()
     value = serializers.ChoiceField(choices=CONCLUSION_VALUES)
-    required = serializers.BooleanField(help_text="Must be stated before signing.")
+    required = serializers.BooleanField(  # type: ignore[assignment]
+        help_text="Must be stated before signing."
+    )
 
 
 class ReportHistory(serializers.Serializer):

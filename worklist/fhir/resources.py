@@ -1,0 +1,203 @@
+"""Signed reports as FHIR R4 resources (DiagnosticReport, Bundle, OperationOutcome, CapabilityStatement).
+
+Pure functions from rows to JSON. What is unsigned has no resource: FHIR's "preliminary" means verified
+early results, and an AI draft is none.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from worklist.reports.models import ReportState, ReportVersion
+
+FHIR_VERSION: Final = "4.0.1"
+DICOM_UID: Final = "urn:dicom:uid"
+STATUS: Final = {
+    ReportState.FINAL.value: "final",
+    ReportState.ADDENDUM.value: "appended",
+    ReportState.CORRECTED.value: "corrected",
+}
+_SYSTEMS: Final = {
+    "SCT": "http://snomed.info/sct",
+    "LN": "http://loinc.org",
+    "DCM": "http://dicom.nema.org/resources/ontology/DCM",
+}
+_IDENTIFIER_TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
+
+
+def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
+    """The DiagnosticReport of the signed version that holds."""
+    report, study = version.report, version.report.study
+    order = getattr(study, "order", None)
+    accession = study.accession_number or (order.accession_number if order else "")
+    resource: dict[str, Any] = {
+        "resourceType": "DiagnosticReport",
+        "id": str(report.pk),
+        "meta": {"versionId": str(version.version), "lastUpdated": instant(version.at)},
+        "identifier": _identifiers(version, accession),
+        "status": STATUS[report.state],
+        "category": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/v2-0074",
+                        "code": "RAD",
+                        "display": "Radiology",
+                    }
+                ]
+            }
+        ],
+        "code": {
+            "coding": [{"system": _SYSTEMS["LN"], "code": "18748-4", "display": "Diagnostic imaging study"}],
+            "text": study.study_description or "Diagnostic imaging study",
+        },
+        "subject": {
+            "type": "Patient",
+            "identifier": _patient_identifier(study.patient.patient_id, study.patient.issuer_of_patient_id),
+            "display": study.patient.patient_name,
+        },
+        "issued": instant(version.at),
+        "resultsInterpreter": [{"display": name} for name in _interpreters(version)],
+        "imagingStudy": [
+            {
+                "type": "ImagingStudy",
+                "identifier": {"system": DICOM_UID, "value": f"urn:oid:{study.study_instance_uid}"},
+            }
+        ],
+        "conclusion": _text(version, "impression"),
+        "conclusionCode": [_concept(c) for c in version.conclusions if c["value"] == "present"],
+        "presentedForm": [_form(version)],
+    }
+    if accession:
+        resource["basedOn"] = [{"type": "ServiceRequest", "identifier": _accession_identifier(accession)}]
+    if len(study.study_date) == 8 and study.study_date.isdigit():
+        day = study.study_date
+        resource["effectiveDateTime"] = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    return {name: value for name, value in resource.items() if value not in ([], "")}
+
+
+def searchset(versions: Sequence[ReportVersion], base: str, asked: str) -> dict[str, Any]:
+    """A Bundle of what a search found.
+
+    Args:
+        base: absolute address of the FHIR endpoint, ending in a slash.
+        asked: absolute address of the search.
+    """
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(versions),
+        "link": [{"relation": "self", "url": asked}],
+    }
+    if versions:
+        bundle["entry"] = [
+            {
+                "fullUrl": f"{base}DiagnosticReport/{version.report_id}",
+                "resource": diagnostic_report(version),
+                "search": {"mode": "match"},
+            }
+            for version in versions
+        ]
+    return bundle
+
+
+def operation_outcome(code: str, diagnostics: str) -> dict[str, Any]:
+    """An error; `code` is one of the value set issue-type."""
+    issue = {"severity": "error", "code": code, "diagnostics": diagnostics}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def capability_statement(base: str, software_version: str, date: str) -> dict[str, Any]:
+    """What this endpoint can do."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": date,
+        "kind": "instance",
+        "software": {"name": "Firstread", "version": software_version},
+        "implementation": {"description": "Signed radiology reports", "url": base},
+        "fhirVersion": FHIR_VERSION,
+        "format": ["application/fhir+json"],
+        "rest": [
+            {
+                "mode": "server",
+                "resource": [
+                    {
+                        "type": "DiagnosticReport",
+                        "interaction": [{"code": "read"}, {"code": "search-type"}],
+                        "versioning": "versioned",
+                        "searchParam": [
+                            {
+                                "name": "identifier",
+                                "type": "token",
+                                "definition": (
+                                    "http://hl7.org/fhir/SearchParameter/DiagnosticReport-identifier"
+                                ),
+                                "documentation": "Accession number, or SOP Instance UID of the DICOM SR.",
+                            },
+                            {
+                                "name": "study",
+                                "type": "token",
+                                "documentation": "Study Instance UID, with or without urn:oid:.",
+                            },
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def instant(at: datetime) -> str:
+    """A FHIR instant in UTC."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _identifiers(version: ReportVersion, accession: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if version.sr_sop_instance_uid:
+        found.append({"system": DICOM_UID, "value": f"urn:oid:{version.sr_sop_instance_uid}"})
+    if accession:
+        found.append(_accession_identifier(accession))
+    return found
+
+
+def _accession_identifier(accession: str) -> dict[str, Any]:
+    return {"type": {"coding": [{"system": _IDENTIFIER_TYPES, "code": "ACSN"}]}, "value": accession}
+
+
+def _patient_identifier(patient_id: str, issuer: str) -> dict[str, Any]:
+    identifier: dict[str, Any] = {
+        "type": {"coding": [{"system": _IDENTIFIER_TYPES, "code": "MR"}]},
+        "value": patient_id or "unknown",
+    }
+    return identifier | ({"assigner": {"display": issuer}} if issuer else {})
+
+
+def _interpreters(version: ReportVersion) -> list[str]:
+    people = [version.report.signed_by, version.by]
+    return list(dict.fromkeys(p.display_name or p.username for p in people if p is not None))
+
+
+def _concept(conclusion: dict[str, Any]) -> dict[str, Any]:
+    coding = {"code": conclusion["code"], "display": conclusion["meaning"]}
+    system = _SYSTEMS.get(conclusion["scheme"])
+    return {"coding": [coding | ({"system": system} if system else {})], "text": conclusion["meaning"]}
+
+
+def _text(version: ReportVersion, key: str) -> str:
+    return "\n".join(s["text"] for s in version.sections if s["key"] == key)
+
+
+def _form(version: ReportVersion) -> dict[str, Any]:
+    whole = "\n\n".join(f"{s['title']}\n{s['text']}" for s in version.sections if s["text"].strip())
+    return {
+        "contentType": "text/plain; charset=utf-8",
+        "language": "en",
+        "data": base64.b64encode(whole.encode()).decode(),
+        "title": "Radiology report",
+        "creation": instant(version.at),
+    }
