@@ -6,6 +6,7 @@ Values are [rows, columns] arrays; after the modality transformation they are fl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -103,12 +104,9 @@ def _depth(table: Dataset) -> int:
     return int(table.LUTDescriptor[2]) or 16
 
 
-def _first(value: object) -> float | None:
-    if value is None or value == "":
-        return None
+def _first(value: Any) -> float | None:
+    """The first of one or several numbers; None when there is none."""
     try:
-        return (
-            float(value[0]) if hasattr(value, "__getitem__") and not isinstance(value, str) else float(value)
-        )  # type: ignore[arg-type,index]
+        return float(value) if isinstance(value, str | float | int) else float(value[0])
     except (TypeError, ValueError, IndexError):
         return None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 import pydicom.config
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -32,6 +33,7 @@ from pydicom.uid import (
 
 VALID_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 LARGE_VALUE: Final = 64 * 1024  # bytes; longer values stay in the file alone
+LARGE_SEQUENCE: Final = 16 * 1024 * 1024  # bytes; per-frame functional groups of long series stay below
 INLINE_BINARY: Final = 1024  # bytes; longer binary values stay in the file alone
 UNDEFINED: Final = 0xFFFFFFFF
 BINARY_VRS: Final = frozenset({"OB", "OW", "OF", "OD", "OL", "OV", "UN", "OB or OW"})
@@ -162,7 +164,21 @@ def _read(view: mmap.mmap, transfer_syntax_uid: str) -> tuple[Dataset, bool]:
         raise InvalidObject("The data set is cut off.")
     if remaining:
         _check_pixels(view, implicit=implicit, little=little)
+    _load_sequences(view, dataset)
     return dataset, remaining > 0
+
+
+def _load_sequences(view: mmap.mmap, dataset: Dataset) -> None:
+    """Read the long sequences that were skipped: viewers need them, other long values not."""
+    for tag, raw in list(dataset.items()):
+        if (
+            isinstance(raw, RawDataElement)
+            and raw.value is None
+            and LARGE_VALUE < raw.length <= LARGE_SEQUENCE
+            and _vr(raw) == "SQ"
+        ):
+            view.seek(raw.value_tell)
+            dataset._dict[tag] = raw._replace(value=view.read(raw.length))
 
 
 def _check_pixels(view: mmap.mmap, *, implicit: bool, little: bool) -> None:
@@ -223,7 +239,9 @@ def _checked(content: dict[str, Any], transfer_syntax_uid: str) -> Header:
 def _to_json(dataset: Dataset) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for tag, element in _elements(dataset):
-        converted = _element_to_json(element)
+        converted = (
+            _left_out(_vr(element)) if isinstance(element, RawDataElement) else _element_to_json(element)
+        )
         if converted is not None:
             content[f"{tag:08X}"] = converted
     if "00080005" in content:
@@ -232,11 +250,13 @@ def _to_json(dataset: Dataset) -> dict[str, Any]:
     return content
 
 
-def _elements(dataset: Dataset) -> Iterator[tuple[int, DataElement]]:
+def _elements(dataset: Dataset) -> Iterator[tuple[int, DataElement | RawDataElement]]:
+    """Elements in order; raw ones are those whose value was not read."""
     for tag, raw in sorted(dataset.items(), key=lambda entry: entry[0]):
         if tag.element == 0 or tag == 0xFFFCFFFC:
             continue  # group lengths and trailing padding say nothing
         if isinstance(raw, RawDataElement) and raw.value is None and raw.length > LARGE_VALUE:
+            yield int(tag), raw
             continue
         try:
             yield int(tag), dataset[tag]
@@ -248,12 +268,26 @@ def _element_to_json(element: DataElement) -> dict[str, Any] | None:
     if element.VR == "SQ":
         return {"vr": "SQ", "Value": [_to_json(item) for item in element.value]}
     if element.VR in BINARY_VRS and len(element.value or b"") > INLINE_BINARY:
-        return None
+        return _left_out(element.VR)
     try:
         converted = element.to_json_dict(None, INLINE_BINARY)
     except PARSE_ERRORS:
         return None
     return cast(dict[str, Any], _clean(converted))
+
+
+def _left_out(vr: str) -> dict[str, Any] | None:
+    """A value that stays in the file: its address (PS3.18 F.2.6) is filled in when the JSON is served."""
+    return None if vr == "SQ" else {"vr": vr[:2], "BulkDataURI": ""}
+
+
+def _vr(raw: RawDataElement) -> str:
+    if raw.VR is not None:
+        return raw.VR
+    try:
+        return dictionary_VR(raw.tag)
+    except KeyError:
+        return "UN"
 
 
 def _clean(value: Any) -> Any:
