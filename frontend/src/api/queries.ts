@@ -3,6 +3,8 @@ import { QueryClient, queryOptions } from "@tanstack/react-query";
 import { Problem, query, request } from "./client";
 import type {
   Alert,
+  ConclusionValue,
+  Decision,
   ErPatient,
   Me,
   Page,
@@ -125,7 +127,12 @@ export const api = {
   createReport: (study_instance_uid: string) => post<Report>("/api/reports/", { study_instance_uid }),
   saveReport: (id: string, version: number, sections: { key: string; text: string }[], keepalive = false) =>
     request<Report>(`/api/reports/${id}/`, { method: "PATCH", body: { version, sections }, keepalive }),
-  decide: (id: string, finding: string, decision: string, version: number) =>
+  conclude: (id: string, version: number, code: string, value: ConclusionValue) =>
+    request<Report>(`/api/reports/${id}/`, {
+      method: "PATCH",
+      body: { version, conclusions: [{ code, value }] },
+    }),
+  decide: (id: string, finding: string, decision: Decision | null, version: number) =>
     post<Report>(`/api/reports/${id}/findings/${finding}/`, { decision, version }),
   suggestion: (id: string, suggestion: string, state: string, version: number) =>
     post<Report>(`/api/reports/${id}/suggestions/${suggestion}/`, { state, version }),

@@ -200,7 +200,9 @@ export interface ErPatient {
 export interface Suggestion {
   id: string;
   text: string;
-  finding_id: string | null;
+  finding_id: string;
+  /** What taking it put into the text, exactly; empty when nothing. */
+  inserted: string;
   state: "open" | "accepted" | "rejected";
 }
 
@@ -210,6 +212,17 @@ export interface ReportSection {
   text: string;
   suggestions: Suggestion[];
 }
+
+/** The reader's answer whether a finding that a model looked for is there. */
+export interface Conclusion {
+  code: string;
+  scheme: string;
+  meaning: string;
+  value: ConclusionValue;
+  required: boolean;
+}
+
+export type ConclusionValue = "present" | "absent" | "indeterminate" | "";
 
 export interface Check {
   code: string;
@@ -224,6 +237,7 @@ export interface Report {
   state: "draft" | "preliminary" | "final" | "addendum" | "corrected";
   version: number;
   sections: ReportSection[];
+  conclusions: Conclusion[];
   created_at: string;
   updated_at: string;
   updated_by: Person | string | null;
@@ -245,7 +259,7 @@ export interface Review {
   model_version: string;
   ai_result: "positive" | "negative" | "not_analysed" | "failed";
   ai_probability: number | null;
-  reader_result: "positive" | "negative" | "uncertain";
+  reader_result: "positive" | "negative" | "uncertain" | "not_stated";
   concordance: "concordant" | "discordant" | "not_comparable";
   /** Why QA looks at it; empty when it is not in the queue. */
   sampled: "discordant" | "random" | "";
@@ -313,8 +327,8 @@ export interface ProblemDocument {
   title: string;
   status: number;
   detail?: string;
-  holder?: Person;
-  claim_expires_at?: string;
+  holder?: Person | null;
+  claim_expires_at?: string | null;
   current?: Report;
   checks?: Check[];
 }

@@ -76,6 +76,7 @@ export function report(version: number, texts: Record<string, string>, part: Par
     state: "draft",
     version,
     sections: Object.entries(texts).map(([key, text]) => ({ key, title: key, text, suggestions: [] })),
+    conclusions: [],
     created_at: "2026-11-24T12:00:00Z",
     updated_at: "2026-11-24T12:00:00Z",
     updated_by: { username: "b", display_name: "Dr. B" },

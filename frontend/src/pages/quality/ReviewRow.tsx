@@ -30,6 +30,7 @@ const READER_WORDS: Record<Review["reader_result"], string> = {
   positive: "present",
   negative: "absent",
   uncertain: "uncertain",
+  not_stated: "not stated",
 };
 
 const CONCORDANCE_WORDS: Record<Review["concordance"], string> = {

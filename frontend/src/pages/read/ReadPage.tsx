@@ -138,7 +138,8 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
 
   const decide = async (finding: Finding, decision: Decision) => {
     if (!mayDecide) return;
-    await editor.current?.decide(finding.id, decision);
+    // The same answer again takes it back.
+    await editor.current?.decide(finding.id, finding.decision === decision ? null : decision);
     void queryClient.invalidateQueries({ queryKey: ["worklist", "item", uid] });
   };
 
@@ -170,6 +171,9 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
       editor.current?.focus();
     },
     images: () => bridge.frame.current?.contentWindow?.focus(),
+    present: () => editor.current?.conclude("present"),
+    absent: () => editor.current?.conclude("absent"),
+    indeterminate: () => editor.current?.conclude("indeterminate"),
     sign: () => editor.current?.sign(),
     next: () => signed && void next(),
     back: () => navigate("/"),

@@ -33,7 +33,7 @@ function underlined(text: string, sentences: readonly string[]): ReactNode[] {
 export function DocumentField({ section, text, readOnly, onEdit, onSuggestion }: Props) {
   const id = useId();
   const open = section.suggestions.filter((one) => one.state === "open");
-  const present = section.suggestions.filter((one) => one.state !== "rejected").map((one) => one.text);
+  const inText = section.suggestions.filter((one) => one.state === "accepted").map((one) => one.inserted);
   const first = open[0];
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -49,7 +49,7 @@ export function DocumentField({ section, text, readOnly, onEdit, onSuggestion }:
       <label htmlFor={id}>{section.title}</label>
       <div className={styles.field}>
         <div className={styles.mirror} aria-hidden="true">
-          {underlined(text, present)}{" "}
+          {underlined(text, inText)}{" "}
         </div>
         <textarea
           id={id}

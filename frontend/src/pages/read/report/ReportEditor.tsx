@@ -2,8 +2,9 @@ import { useEffect, useImperativeHandle, useRef, useState, useSyncExternalStore,
 
 import { explain, Problem } from "../../../api/client";
 import { api } from "../../../api/queries";
-import type { Check, Decision, Report } from "../../../api/types";
+import type { Check, ConclusionValue, Decision, Report } from "../../../api/types";
 import { beforeSignOut, useMe } from "../../../app/session";
+import { Conclusions } from "./Conclusions";
 import { Conflicts } from "./Conflicts";
 import { DocumentField } from "./DocumentField";
 import { ReportSession } from "./session";
@@ -13,7 +14,9 @@ import styles from "./Report.module.css";
 export interface EditorHandle {
   sign: () => void;
   focus: () => void;
-  decide: (findingId: string, decision: Decision) => Promise<void>;
+  decide: (findingId: string, decision: Decision | null) => Promise<void>;
+  /** Answers the first question that is open, or the first of all. */
+  conclude: (value: ConclusionValue) => void;
 }
 
 interface Props {
@@ -66,7 +69,7 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 422 && problem.document.checks) {
         setChecks(problem.document.checks);
-      } else if (problem instanceof Problem && problem.status === 409) {
+      } else if (problem instanceof Problem && problem.document.current) {
         setError("The report was changed by somebody else. Look at it again, then sign.");
       } else setError(explain(problem));
     } finally {
@@ -83,9 +86,19 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
     }
   };
 
+  const conclude = (code: string, value: ConclusionValue) => {
+    const known = state.report.conclusions.find((one) => one.code === code)?.value;
+    void write((version) => api.conclude(report.id, version, code, known === value ? "" : value));
+  };
+
   useImperativeHandle(ref, () => ({
     sign: () => void sign([]),
     focus: () => root.current?.querySelector<HTMLElement>("textarea[data-field=findings], textarea")?.focus(),
+    conclude: (value) => {
+      const all = state.report.conclusions;
+      const asked = all.find((one) => one.value === "") ?? all[0];
+      if (asked) conclude(asked.code, value);
+    },
     decide: (findingId, decision) => write((version) => api.decide(report.id, findingId, decision, version)),
   }));
 
@@ -107,6 +120,7 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
             onSuggestion={(id, to) => void write((version) => api.suggestion(report.id, id, to, version))}
           />
         ))}
+        <Conclusions conclusions={state.report.conclusions} onConclude={conclude} />
       </article>
       <SignBar
         status={state.status}

@@ -6,6 +6,7 @@ import { api } from "../../../api/queries";
 import type { Report } from "../../../api/types";
 import { formatMoment } from "../../../time/dates";
 import { personName } from "../../../ui/person";
+import { Conclusions } from "./Conclusions";
 import styles from "./Report.module.css";
 
 const STATES: Record<Report["state"], string> = {
@@ -54,6 +55,7 @@ export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
             <p className={styles.still}>{section.text || "–"}</p>
           </section>
         ))}
+        <Conclusions conclusions={report.conclusions} onConclude={null} />
         {writing && (
           <section className={styles.section}>
             <Textarea
