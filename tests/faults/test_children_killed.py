@@ -43,18 +43,22 @@ def test_nothing_is_lost_when_receiver_worker_and_web_die_under_a_study(
 ) -> None:
     house = own_house
     service = house.token("service", "service")
-    house.manage("demo", "--write", str(tmp_path), "--count", "1", "--lesion", "epidural", "--volume-ml", "30")
+    house.manage(
+        "demo", "--write", str(tmp_path), "--count", "1", "--lesion", "epidural", "--volume-ml", "30"
+    )
     files = sorted(tmp_path.rglob("*.dcm"))
     uid = str(pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
     runs = f"/api/triage-runs/?study_instance_uid={uid}"
 
-    sender = house.storescu(tmp_path, wait=False)
+    sender = house.storescu(*files, wait=False)
     time.sleep(0.4)
     _kill(house, "receiver")
     sender.communicate(timeout=60)
     eventually(lambda: "receiver" in house.pids(), 10, "receiver back")
-    eventually(lambda: house.health()["components"].get("receiver", {}).get("ok"), 20, "receiver serves again")
-    house.storescu(tmp_path)  # a modality sends again what was not acknowledged; what was is a duplicate
+    eventually(
+        lambda: house.health()["components"].get("receiver", {}).get("ok"), 20, "receiver serves again"
+    )
+    house.storescu(*files)  # a modality sends again what was not acknowledged; what was is a duplicate
 
     eventually(
         lambda: any(r["state"] in {"running", "done"} for r in house.api(runs, service)["results"]),

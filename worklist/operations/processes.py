@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import stat
 import sys
@@ -84,6 +85,8 @@ def worker(queue: str, *, concurrency: int, before_start: Callable[[], None] | N
             "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
         ],
         before_start=before_start,
+        # Cold: whatever it was doing stands in the database and is taken up at the next start.
+        signal=signal.SIGQUIT,
     )  # fmt: skip
 
 
