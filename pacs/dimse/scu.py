@@ -70,6 +70,7 @@ def send(
     calling_aet: str,
     pause_seconds: float = 0.0,
     on_answer: Callable[[str, int], None] | None = None,
+    answer_timeout: float = ANSWER_TIMEOUT,
 ) -> Sent:
     """C-STORE of files or data sets over one association.
 
@@ -78,6 +79,7 @@ def send(
     Args:
         pause_seconds: between two instances, to look like a modality.
         on_answer: called with SOP Instance UID and status after each.
+        answer_timeout: seconds to wait for each answer; pynetdicom may wait them out when a peer dies.
 
     Raises:
         PeerError: no connection, no association, or nothing of it is taken.
@@ -88,7 +90,7 @@ def send(
     if not loaded:
         return result
     entity = _entity(calling_aet, CONNECT_TIMEOUT)
-    entity.dimse_timeout = ANSWER_TIMEOUT
+    entity.dimse_timeout = answer_timeout
     entity.requested_contexts = [
         build_context(sop_class, syntax) for sop_class, syntax in sorted({_context(item) for item in loaded})
     ]
