@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from django.db import connection
 
-from foundation import events
 from pacs import storage
 from pacs.models import Instance, Study, StudyState
 from pacs.services import IncomingInstance, Source, store_instances
 from pacs.services.datasets import encode
 from pacs.synthetic.studies import make_study
-from triage import planning, registry, runs, tasks
-from triage.models import Finding, ModelState, Outcome, RunState, TriagePlan, TriageRun
+from triage import planning, registry, tasks
+from triage.models import Finding, Outcome, RunState
 from triage.selectors import ai_state_of, findings_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
