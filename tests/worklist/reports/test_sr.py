@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -12,10 +13,9 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from tests.conftest import PROJECT
 from worklist.reports import sr
 
-DCIODVFY = PROJECT / ".venv" / "bin" / "dciodvfy"
+DCIODVFY = Path(sys.executable).parent / "dciodvfy"
 
 
 def header(**fields: Any) -> sr.StudyHeader:
