@@ -9,6 +9,7 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("viewer/", include("worklist.viewer.urls")),
     path("dicom-web/", include("pacs.dicomweb.urls")),
+    path("api/", include("pacs.api.urls")),
     path("api/", include("worklist.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("fhir/", include("worklist.fhir.urls")),

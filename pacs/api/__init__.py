@@ -1,0 +1,1 @@
+"""The archive's part of the API: uploads, studies, quarantine, nodes."""
