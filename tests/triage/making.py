@@ -150,7 +150,7 @@ def make_bright_bundle(
     *,
     name: str = "bright",
     version: str = "1.0",
-    above_hu: float = 2600.0,
+    above_hu: float = 1500.0,
     spacing_mm: Sequence[float] = (2.0, 2.0, 2.0),
     limits: dict[str, Any] | None = None,
     **config: Any,
