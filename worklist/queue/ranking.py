@@ -98,10 +98,16 @@ def _behind_their_news() -> QuerySet[WorklistItem]:
     runs = TriageRun.objects.filter(study_id=study).filter(
         Q(created_at__gt=looked) | Q(started_at__gt=looked) | Q(finished_at__gt=looked)
     )
+    orders = Order.objects.filter(study_id=study).filter(
+        Q(updated_at__gt=looked)
+        # An order that only now was joined with its study may be older than the rank.
+        | ~Q(priority=OuterRef("priority_class"))
+        | ~Q(location_class=OuterRef("location_class"))
+    )
     return WorklistItem.objects.filter(state__in=UNREAD_STATES).filter(
         Q(ranked_at__isnull=True)
         | Q(study__completed_at__gt=F("ranked_at"))
-        | Exists(Order.objects.filter(study_id=study, updated_at__gt=looked))
+        | Exists(orders)
         | Exists(runs)
         | Exists(TriagePlan.objects.filter(study_id=study, planned_at__gt=looked))
     )

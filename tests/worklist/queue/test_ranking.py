@@ -150,6 +150,16 @@ def test_a_signed_study_keeps_its_place_and_tells_of_images_that_came_after():
     assert _place(study).version == after.version
 
 
+def test_the_sweep_ranks_by_an_old_order_that_was_joined_without_news():
+    study = make_study(received_at=timezone.now() - timedelta(hours=1))
+    _place(study)
+    order = make_order(None)
+    Order.objects.filter(pk=order.pk).update(study=study, updated_at=timezone.now() - timedelta(days=1))
+    assert ranking.place_lost() == 1
+    assert WorklistItem.objects.get(study=study).priority_class == "stat"
+    assert ranking.place_lost() == 0
+
+
 def test_the_sweep_places_what_no_event_placed_and_then_finds_nothing(django_assert_max_num_queries):
     forgotten = make_study()
     ordered, analysed = make_study(), make_study()
