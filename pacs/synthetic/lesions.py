@@ -112,7 +112,7 @@ def _fill(
     texture = NoiseField(rng, 14.0).at((x, y, z))
     blood = mean + 2.5 * texture
     if kind in ("epidural", "subdural") and rng.random() < 0.25:
-        blood -= rng.uniform(8.0, 20.0) * (NoiseField(rng, 30.0).at((x, y, z)) > 0.6)
+        blood -= rng.uniform(6.0, 16.0) * (NoiseField(rng, 30.0).at((x, y, z)) > 0.6)
     thin = kind == "subarachnoid"
     amount = ndimage.gaussian_filter(
         mask[box].astype(np.float32), [(0.35 if thin else 0.6) / s for s in head.spacing_mm]
@@ -139,7 +139,7 @@ def _surface_point(head: SyntheticHead, rng: np.random.Generator) -> Triple:
     """A random point on the inner table of the convexity."""
     x, y, z = head.points_mm
     near = 1.0 + 1.2 * max(head.spacing_mm[1:])
-    where = (head.cavity_mm > 0) & (head.cavity_mm < near) & (np.abs(x) > 24) & (z > -18) & (z < 58)
+    where = (head.cavity_mm > 0) & (head.cavity_mm < near) & (np.abs(x) > 24) & (z > -6) & (z < 58)
     index = np.flatnonzero(where)
     if not len(index):
         raise ValueError("the scan does not cover the convexity of the head")
@@ -152,7 +152,8 @@ def _cap(
 ) -> _Shape:
     """A cap against the inner table: thickness flatness * R at the focus, zero at distance R."""
     x, _, z = head.points_mm
-    where = head.brain & (np.sign(x) == np.sign(focus[0])) & (z > -30)
+    # Lower down the nearest bone is a ridge of the base, which no cap follows.
+    where = head.brain & (np.sign(x) == np.sign(focus[0])) & (z > -11)
     index, px, py, pz = _candidates(head, where)
     depth = head.cavity_mm.ravel()[index]
     away = ((px - focus[0]) * stretch[0]) ** 2 + ((py - focus[1]) * stretch[1]) ** 2
@@ -171,7 +172,7 @@ def _epidural(head: SyntheticHead, volume_ml: float, rng: np.random.Generator) -
 
 
 def _subdural(head: SyntheticHead, volume_ml: float, rng: np.random.Generator) -> _Shape:
-    flatness = float(rng.uniform(0.09, 0.17))
+    flatness = float(rng.uniform(0.12, 0.22))
     if rng.random() < 0.12 and volume_ml <= 15.0:
         return _falcine(head, rng, flatness)
     return _cap(head, _surface_point(head, rng), rng, flatness, (1.0, 0.8, 1.1))
