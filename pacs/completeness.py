@@ -114,10 +114,11 @@ def site_limits() -> Limits:
 
 
 def arrival_of(study: Study) -> Arrival:
-    """What arrived of a study row; one query for the instances made here."""
-    derived = (
-        Series.objects.filter(study=study, derived=True).aggregate(n=Sum("number_of_instances"))["n"] or 0
-    )
+    """What arrived of a study row; one query for the instances made here, when their number matters."""
+    derived = 0
+    if study.expected_instances is not None:
+        made_here = Series.objects.filter(study=study, derived=True)
+        derived = made_here.aggregate(n=Sum("number_of_instances"))["n"] or 0
     return Arrival(
         receiving_since=study.receiving_since or study.received_at,
         last_instance_at=study.last_instance_at,

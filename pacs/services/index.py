@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from foundation import events
 from foundation.audit import services as audit
-from pacs import completeness, storage
+from pacs import storage
 from pacs.models import Instance, Patient, Series, Study, StudyState
 from pacs.orders.services import link_waiting_order
 from pacs.services import quarantine, rows, statuses
@@ -214,6 +214,8 @@ class Filing:
         if change.stored == 0:
             return
         study = change.study
+        if change.original and study.state == StudyState.COMPLETE:
+            STUDY.apply(study, "reopen", completed_at=None, receiving_since=self.now)
         rows.add_to_study(
             study,
             stored=change.stored,
@@ -223,12 +225,6 @@ class Filing:
             associations=len(change.associations),
             now=self.now,
         )
-        if change.original and study.state == StudyState.COMPLETE:
-            STUDY.apply(study, "reopen", completed_at=None, receiving_since=self.now)
-        if study.state == StudyState.RECEIVING:
-            verdict = completeness.judge(completeness.arrival_of(study), completeness.site_limits(), self.now)
-            study.completion_due_at = verdict.look_again_at or self.now
-            study.save(update_fields=["completion_due_at"])
         event = events.StudyReceived if change.created else events.InstancesStored
         events.publish(event(study_id=study.pk))
         self._audit(change)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.db.models import F
 
+from pacs import completeness
 from pacs.models import Instance, Patient, Series, Study
 from pacs.services.header import Header
 from pacs.services.objects import Source
@@ -217,7 +218,10 @@ def add_to_study(
     associations: int,
     now: datetime,
 ) -> None:
-    """Raise a locked study's counters; instances made here change neither its timers nor its version."""
+    """Raise a locked study's counters and set its timer.
+
+    Instances made here change neither its timer nor its version.
+    """
     before = {m for m in study.modalities.split("\\") if m}
     study.modalities = "\\".join(sorted(before | {m for m in modalities if m}))[:255]
     study.number_of_instances += stored
@@ -239,4 +243,6 @@ def add_to_study(
         if study.number_of_series > 1 and NUMBER_OF_STUDY_RELATED_INSTANCES not in study.attributes:
             study.expected_instances = None
             changed["expected_instances"] = None
+        verdict = completeness.judge(completeness.arrival_of(study), completeness.site_limits(), now)
+        changed["completion_due_at"] = study.completion_due_at = verdict.look_again_at or now
     Study.objects.filter(pk=study.pk).update(**changed)

@@ -157,6 +157,7 @@ class Sender(threading.Thread):
                     called_aet="FIRSTREAD",
                     calling_aet="CT1",
                     on_answer=self._answered,
+                    answer_timeout=2.0,
                 )
             except scu.PeerError:
                 continue
@@ -167,7 +168,6 @@ class Sender(threading.Thread):
             self._acknowledged.add(uid)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_no_acknowledged_object_is_lost_when_the_receiver_is_killed(site: Site) -> None:
     chance = random.Random(3)
     acknowledged: set[str] = set()
