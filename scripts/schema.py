@@ -11,14 +11,14 @@ from pathlib import Path
 from scripts import environment
 
 SCHEMA = environment.FRONTEND / "schema.yml"
-TYPES = environment.FRONTEND / "src" / "api" / "schema.ts"
+TYPES = environment.FRONTEND / "src" / "api" / "schema.d.ts"
 
 
 def main() -> int:
     """Write both files, or with --check compare them with what the code says now."""
     check = "--check" in sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        schema, types = Path(folder) / "schema.yml", Path(folder) / "schema.ts"
+        schema, types = Path(folder) / "schema.yml", Path(folder) / "schema.d.ts"
         subprocess.run(
             [
                 sys.executable,

@@ -202,6 +202,16 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/",
+    "ENUM_NAME_OVERRIDES": {
+        "OrderPriorityEnum": "pacs.models.OrderPriority",
+        "StudyStateEnum": "pacs.models.StudyState",
+        "ModelStateEnum": "triage.models.ModelState",
+        "RunStateEnum": "triage.models.RunState",
+        "ItemStateEnum": "worklist.queue.models.ItemState",
+        "AlertStateEnum": "worklist.alerts.models.AlertState",
+        "ReportStateEnum": "worklist.reports.models.ReportState",
+        "ReviewStateEnum": "worklist.quality.models.ReviewState",
+    },
 }
 
 # The queue. The database is the truth about work to do; the broker only wakes workers.
