@@ -24,6 +24,11 @@ def alerts_of(user: User) -> QuerySet[Alert]:
     return Alert.objects.filter(Q(department__in=["", user.department]) | Q(rung__gte=1))
 
 
+def studies_told_of(user: User) -> Q:
+    """Studies whose alert `user` may answer: who shall answer must see the preview."""
+    return Q(pk__in=alerts_of(user).values("study_id"))
+
+
 def number_connected(audience: policy.Audience) -> int:
     """How many people of `audience` have a page open now."""
     users = User.objects.filter(pk__in=connected_user_ids(), is_active=True)
