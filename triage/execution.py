@@ -5,6 +5,7 @@ Imports torch; only the inference worker loads this module.
 
 from __future__ import annotations
 
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -93,11 +94,14 @@ def _settle(lease: runs.Lease, move: Callable[[runs.Lease, str], None], reason: 
 
 def _perform(lease: runs.Lease) -> None:
     run = lease.run
+    began = time.monotonic()
     bundle = engine.bundle_for(registry.folder_of(run.model), registry.pinned(run.model))
+    loaded = time.monotonic()
     files = _files_of(run)
     analysis = engine.analyse(
         list(files.values()), bundle, run.model.weights_sha256, between_steps=lambda: runs.renew(lease)
     )
+    analysed = time.monotonic()
     present = analysis.probability >= run.model.rank_threshold
     finding = _finding(run, analysis, present)
     used = dict.fromkeys(source.sop_instance_uid for source in analysis.stack.sources)
@@ -113,7 +117,11 @@ def _perform(lease: runs.Lease) -> None:
             outcome=Outcome.POSITIVE if present else Outcome.NEGATIVE,
             probability=analysis.probability,
             weights_sha256=analysis.weights_sha256,
-            timings=analysis.timings,
+            timings={
+                "load": round(loaded - began, 3),
+                **analysis.timings,
+                "objects": round(time.monotonic() - analysed, 3),
+            },
             findings=[finding],
             seg_sop_instance_uid=str(seg.SOPInstanceUID) if seg is not None else "",
             seg_series_instance_uid=str(seg.SeriesInstanceUID) if seg is not None else "",

@@ -54,7 +54,7 @@ def test_the_real_head_ct_is_analysed_without_a_flag_and_its_sr_stored(shared_da
     assert (run.state, run.reason) == (RunState.DONE, "")
     assert run.outcome == Outcome.NEGATIVE
     assert run.weights_sha256 == run.model.weights_sha256
-    assert set(run.timings) == {"read", "resample", "predict", "extract"}
+    assert set(run.timings) == {"load", "read", "resample", "predict", "extract", "objects"}
     assert run.seg_sop_instance_uid == ""
     assert dicom_faults(run.sr_sop_instance_uid) == []
     study.refresh_from_db()
