@@ -67,6 +67,12 @@ class Receiver:
                     acceptor.wire.interrupt()
         self.group.stop(max(0.1, deadline - time.monotonic()))
 
+    @property
+    def connections(self) -> int:
+        """How many are open, associated or not."""
+        with self._lock:
+            return len(self._open)
+
     def has_room_for(self, acceptor: Acceptor) -> bool:
         """May this connection become an association? If all places are taken, an idle one is freed."""
         with self._lock:

@@ -68,6 +68,7 @@ def _answer(connection: socket.socket) -> bytes:
 def test_a_hundred_silent_connections_do_not_block_an_echo(receiver: Receiver) -> None:
     silent = [_connect(receiver) for _ in range(100)]
     assert _echo(receiver) < 2
+    assert wait_until(lambda: receiver.connections <= receiver.limits.pending, 0.8)
     for connection in silent:
         connection.close()
 
@@ -190,8 +191,9 @@ def test_a_sender_that_dies_in_the_middle_leaves_nothing(receiver: Receiver, arc
     assert wait_until(lambda: list(incoming.iterdir()) == [])
 
 
-def test_idle_associations_give_way_to_a_new_one(start_receiver: Callable[..., Receiver]) -> None:
-    receiver = start_receiver(associations=4, associations_per_peer=4)
+@pytest.mark.parametrize("limit", ["associations", "associations_per_peer"])
+def test_idle_associations_give_way_to_a_new_one(start_receiver: Callable[..., Receiver], limit: str) -> None:
+    receiver = start_receiver(**{limit: 4})
     entity = AE(ae_title="IDLER")
     entity.add_requested_context("1.2.840.10008.1.1")
     idle = [entity.associate("127.0.0.1", receiver.port, ae_title="FIRSTREAD") for _ in range(4)]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from pydicom import dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
@@ -34,6 +35,7 @@ from pydicom.uid import (
 from pynetdicom import AE, build_context
 
 from foundation.audit.models import AuditEvent
+from foundation.databases import is_postgresql
 from pacs import storage
 from pacs.dimse import scu
 from pacs.dimse.server import Receiver
@@ -274,3 +276,17 @@ def test_a_file_that_dcmtk_wrote_without_pixels_is_quarantined(receiver: Receive
     dcmwrite(buffer, dataset, enforce_file_format=True)
     assert _send(receiver, dataset).failed == [(dataset.SOPInstanceUID, 0xC000)]
     assert QuarantinedObject.objects.get().detail.startswith("It is an image without pixel data")
+
+
+def test_a_database_that_was_restarted_between_two_objects_costs_none(receiver: Receiver) -> None:
+    if not is_postgresql():
+        pytest.skip("SQLite has no server to restart")
+    first, second = make_study(2)
+    assert _send(receiver, first).failed == []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert _send(receiver, second).failed == []
+    assert Instance.objects.count() == 2
