@@ -55,8 +55,8 @@ def render(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header = dcmread(path, stop_before_pixels=True, defer_size=_DEFERRED)
-        _check(header, index)
         try:
+            _check(header, index)
             picture = _picture(path, header, index, window)
         except DECODE_ERRORS as error:
             raise undecodable(error) from error
