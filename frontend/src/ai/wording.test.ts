@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { AiStatus } from "../api/types";
 import { finding, item } from "../test/samples";
-import { aiLine, ppvLong, ppvShort, probabilityWords } from "./wording";
+import { aiLine, ppvLong, ppvShort, probabilityText, probabilityWords } from "./wording";
 
 const line = (ai_status: AiStatus, ai_reason = "", findings = [] as ReturnType<typeof finding>[]) =>
   aiLine(item("1", 10, { ai_status, ai_reason, findings }));
@@ -62,6 +62,10 @@ describe("what is said about AI", () => {
       "less likely",
       "unlikely",
     ]);
+  });
+
+  it("never rounds a probability into a certainty", () => {
+    expect([0.001, 0.03, 0.999].map(probabilityText)).toEqual(["< 0.01", "0.03", "> 0.99"]);
   });
 
   it("calls a small sample small", () => {

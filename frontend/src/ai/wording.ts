@@ -29,6 +29,12 @@ export function probabilityWords(p: number): string {
   return "unlikely";
 }
 
+/** Two decimals, and never a certainty that rounding made up. */
+export function probabilityText(p: number): string {
+  if (p < 0.005) return "< 0.01";
+  return p > 0.995 ? "> 0.99" : p.toFixed(2);
+}
+
 export function ppvShort(ppv: Ppv | null): string {
   return ppv && ppv.flags > 0 ? `PPV ${percent(ppv.value)} (of ${String(ppv.flags)})` : "no local PPV yet";
 }
@@ -73,7 +79,8 @@ export function leadFinding(findings: readonly Finding[]): Finding | undefined {
 }
 
 export function flagFigures(finding: Finding): string {
-  return [finding.probability?.toFixed(2), size(finding), ppvShort(finding.ppv)].filter(Boolean).join(" · ");
+  const p = finding.probability === null ? "" : probabilityText(finding.probability);
+  return [p, size(finding), ppvShort(finding.ppv)].filter(Boolean).join(" · ");
 }
 
 /** What the AI column says for a study. */

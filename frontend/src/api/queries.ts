@@ -3,6 +3,7 @@ import { QueryClient, queryOptions } from "@tanstack/react-query";
 import { Problem, query, request } from "./client";
 import type {
   Alert,
+  EchoResult,
   ConclusionValue,
   Decision,
   ErPatient,
@@ -12,6 +13,8 @@ import type {
   QualitySummary,
   QuarantinedInstance,
   RankChange,
+  ReleaseResult,
+  RemoteNode,
   Report,
   Review,
   Study,
@@ -106,6 +109,11 @@ export const studiesQuery = (search: string) =>
     placeholderData: (previous) => previous,
   });
 
+export const nodesQuery = queryOptions({
+  queryKey: ["archive", "nodes"],
+  queryFn: ({ signal }) => request<Page<RemoteNode>>("/api/nodes/?page_size=200", { signal }),
+});
+
 export const quarantineQuery = queryOptions({
   queryKey: ["archive", "quarantine"],
   queryFn: ({ signal }) => request<Page<QuarantinedInstance>>("/api/quarantine/?page_size=200", { signal }),
@@ -139,6 +147,9 @@ export const api = {
   sign: (id: string, version: number, overrides: { code: string; reason: string }[]) =>
     post<Report>(`/api/reports/${id}/sign/`, { version, overrides }),
   addendum: (id: string, text: string) => post<Report>(`/api/reports/${id}/addendum/`, { text }),
+  echo: (id: string) => post<EchoResult>(`/api/nodes/${id}/echo/`),
+  releaseQuarantined: (id: string) => post<ReleaseResult>(`/api/quarantine/${id}/release/`),
+  discardQuarantined: (id: string) => post<QuarantinedInstance>(`/api/quarantine/${id}/discard/`),
   agree: (id: string, comment: string) => post<Review>(`/api/quality/reviews/${id}/agree/`, { comment }),
   disagree: (id: string, comment: string) =>
     post<Review>(`/api/quality/reviews/${id}/disagree/`, { comment }),

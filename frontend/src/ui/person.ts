@@ -1,9 +1,8 @@
 import type { Person } from "../api/types";
 
-/** A person's name wherever the server gives an account, a plain name or nobody. */
-export function personName(person: Person | string | null | undefined): string {
-  if (!person) return "–";
-  return typeof person === "string" ? person : person.display_name || person.username;
+/** A person's name, or a dash for nobody. */
+export function personName(person: Person | null | undefined): string {
+  return person ? person.display_name || person.username : "–";
 }
 
 /** "SYNTHETIC^A01^B" as it is read out: "SYNTHETIC, A01 B". */

@@ -3,8 +3,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 
-import { quarantineQuery, studiesQuery } from "../../api/queries";
-import type { QuarantinedInstance, Study } from "../../api/types";
+import { studiesQuery } from "../../api/queries";
+import type { Study } from "../../api/types";
 import { PageFooter } from "../../app/Shell";
 import { hasRole, useMe } from "../../app/session";
 import { useLiveInterval } from "../../live/live";
@@ -14,6 +14,8 @@ import { Icon } from "../../ui/icons";
 import { patientName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import styles from "./Archive.module.css";
+import { Nodes } from "./Nodes";
+import { Quarantine } from "./Quarantine";
 import { UploadPanel } from "./UploadPanel";
 
 const study = columnsOf<Study>();
@@ -56,16 +58,7 @@ function studyColumns(reads: boolean) {
 const withReading = studyColumns(true);
 const imagesOnly = studyColumns(false);
 
-const held = columnsOf<QuarantinedInstance>();
-const heldColumns = held.columns([
-  held.accessor("received_at", { header: "received", cell: (cell) => formatMoment(cell.getValue()) }),
-  held.accessor("source", { header: "from" }),
-  held.accessor("reason", { header: "why it was kept out" }),
-  held.accessor("sop_instance_uid", { header: "SOP Instance UID" }),
-]);
-
 const NO_STUDIES: Study[] = [];
-const NO_HELD: QuarantinedInstance[] = [];
 
 function Studies({ reads, mayUpload }: { reads: boolean; mayUpload: boolean }) {
   const [params, setParams] = useSearchParams();
@@ -119,43 +112,25 @@ function Studies({ reads, mayUpload }: { reads: boolean; mayUpload: boolean }) {
   );
 }
 
-function Quarantine() {
-  const quarantine = useQuery(quarantineQuery);
-  const rows = quarantine.data?.results ?? NO_HELD;
-  if (quarantine.isPending) return <LoadingRows />;
-  if (quarantine.isError) {
-    return <Failed error={quarantine.error} onRetry={() => void quarantine.refetch()} />;
-  }
-  if (rows.length === 0) {
-    return (
-      <Empty title="Nothing is in quarantine">
-        What cannot be stored safely is kept here with its reason, instead of being lost.
-      </Empty>
-    );
-  }
-  return (
-    <DataTable
-      label="Quarantined instances"
-      columns={heldColumns}
-      data={rows}
-      rowKey={(row) => row.id}
-      testid="quarantine-row"
-    />
-  );
-}
+type Tab = "studies" | "quarantine" | "nodes";
+const TABS: readonly (readonly [Tab, string])[] = [
+  ["studies", "Studies"],
+  ["quarantine", "Quarantine"],
+  ["nodes", "DICOM peers"],
+];
 
 /** The archive as a place: bring studies in, find them, see what was kept out. */
 export default function ArchivePage() {
   const me = useMe();
   const administrator = hasRole(me, "pacs_administrator");
-  const [tab, setTab] = useState<"studies" | "quarantine">("studies");
+  const [tab, setTab] = useState<Tab>("studies");
   return (
     <>
       <div className={styles.page}>
         {administrator && <UploadPanel />}
         {administrator && (
           <div className={styles.tabs} role="tablist">
-            {(["studies", "quarantine"] as const).map((name) => (
+            {TABS.map(([name, label]) => (
               <button
                 key={name}
                 type="button"
@@ -163,15 +138,17 @@ export default function ArchivePage() {
                 aria-selected={tab === name}
                 onClick={() => setTab(name)}
               >
-                {name === "studies" ? "Studies" : "Quarantine"}
+                {label}
               </button>
             ))}
           </div>
         )}
         {tab === "studies" ? (
           <Studies reads={hasRole(me, "radiologist", "qa_reviewer")} mayUpload={administrator} />
-        ) : (
+        ) : tab === "quarantine" ? (
           <Quarantine />
+        ) : (
+          <Nodes />
         )}
       </div>
       <PageFooter>AE title {me.site.ae_title}</PageFooter>

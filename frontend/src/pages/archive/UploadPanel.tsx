@@ -43,6 +43,7 @@ function Outcome({ batch, onRetry }: { batch: Batch; onRetry: () => void }) {
     <div>
       <b>{result.stored} stored</b>
       {result.duplicates > 0 && ` · ${String(result.duplicates)} already here`}
+      {result.ignored > 0 && ` · ${String(result.ignored)} no images, left out`}
       {result.quarantined.length > 0 && ` · ${String(result.quarantined.length)} quarantined`}
       {result.refused.length > 0 && ` · ${String(result.refused.length)} refused`}
       {problems.length > 0 && (

@@ -2,7 +2,7 @@ import { Button, Textarea, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
-import { findingName, milliliters, probabilityWords } from "../../ai/wording";
+import { findingName, milliliters, probabilityText, probabilityWords } from "../../ai/wording";
 import { explain } from "../../api/client";
 import { api } from "../../api/queries";
 import type { Alert, ErPatient } from "../../api/types";
@@ -117,7 +117,7 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
           {size}
           <span>
             {finding.probability !== null &&
-              `${probabilityWords(finding.probability)} (${finding.probability.toFixed(2)})`}
+              `${probabilityWords(finding.probability)} (${probabilityText(finding.probability)})`}
             , {READ[patient.stage]}
           </span>
         </p>

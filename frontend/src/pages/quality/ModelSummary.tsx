@@ -9,7 +9,7 @@ const HEIGHT = 18;
 
 /** A proportion as a point on its 95 % interval, from 0 to 100 %. */
 function Interval({ value }: { value: Proportion }) {
-  const x = (share: number) => 2 + share * (WIDTH - 4);
+  const x = (share: number) => 5 + share * (WIDTH - 10);
   return (
     <svg className={styles.interval} viewBox={`0 0 ${String(WIDTH)} ${String(HEIGHT)}`} aria-hidden="true">
       {[0, 0.5, 1].map((tick) => (

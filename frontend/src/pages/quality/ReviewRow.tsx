@@ -1,5 +1,6 @@
 import { Link } from "wouter";
 
+import { probabilityText } from "../../ai/wording";
 import type { Review } from "../../api/types";
 import { formatMoment } from "../../time/dates";
 import { AiMark } from "../../ui/AiMark";
@@ -60,7 +61,7 @@ export function ReviewRow(props: Props) {
         <td>
           <AiMark quiet={review.ai_result !== "positive"} /> {AI_WORDS[review.ai_result]}
           <small>
-            {review.ai_probability?.toFixed(2)} {modelName(review)}
+            {review.ai_probability !== null && probabilityText(review.ai_probability)} {modelName(review)}
           </small>
         </td>
         <td>

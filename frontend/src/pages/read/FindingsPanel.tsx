@@ -1,4 +1,11 @@
-import { aiLine, findingName, milliliters, ppvLong, probabilityWords } from "../../ai/wording";
+import {
+  aiLine,
+  findingName,
+  milliliters,
+  ppvLong,
+  probabilityText,
+  probabilityWords,
+} from "../../ai/wording";
 import type { Decision, Finding, TriageRun, WorklistItem } from "../../api/types";
 import { AiMark } from "../../ui/AiMark";
 import { Icon, type IconName } from "../../ui/icons";
@@ -70,7 +77,7 @@ function Card({ finding, ...props }: Omit<Props, "item"> & { finding: Finding })
       <p className={styles.findingFigures}>
         {p !== null && (
           <b>
-            {capital(probabilityWords(p))}, {p.toFixed(2)}
+            {capital(probabilityWords(p))}, {probabilityText(p)}
           </b>
         )}
         {facts(finding) && <span>{facts(finding)}</span>}
@@ -148,7 +155,7 @@ export function FindingsPanel(props: Props) {
         absent.map((finding) => (
           <p key={finding.id} className={styles.quiet}>
             Looked for {findingName(finding)}
-            {finding.probability !== null && `, probability ${finding.probability.toFixed(2)}`} ·{" "}
+            {finding.probability !== null && `, probability ${probabilityText(finding.probability)}`} ·{" "}
             {provenance(finding, props.runs)}
           </p>
         ))}

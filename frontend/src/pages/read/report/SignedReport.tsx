@@ -11,7 +11,6 @@ import styles from "./Report.module.css";
 
 const STATES: Record<Report["state"], string> = {
   draft: "Draft",
-  preliminary: "Preliminary",
   final: "Final",
   addendum: "Final with addendum",
   corrected: "Corrected",
