@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Frame, 
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from pacs.dimse import scu
 from pacs.synthetic.studies import make_study
 from tests.house import House, eventually
 
@@ -79,17 +80,19 @@ class Sent:
     late_series: str
 
 
+def send(house: House, *instances: Path | Dataset) -> None:
+    """C-STORE; dcmtk's storescu knows no more than 128 kinds of object, and SEG is not among them."""
+    scu.send(instances, "127.0.0.1", house.dicom_port, called_aet="FIRSTREAD", calling_aet="MODALITY")
+
+
 @pytest.fixture(scope="module")
 def sent(house: House, tmp_path_factory: pytest.TempPathFactory) -> Sent:
     """A tilted synthetic head with a bleed, a localizer and the outline of the bleed, sent by C-STORE."""
-    folder = tmp_path_factory.mktemp("viewer")
     made = make_study(733, "intraparenchymal", 30.0, matrix=256, tilt_deg=14.0, localizer=True)
     axial = [d for d in made.datasets if "LOCALIZER" not in d.ImageType]
     assert len(axial) == len(made.mask) < len(made.datasets)
     first, second = hd.UID(), hd.UID()
-    for number, dataset in enumerate([*made.datasets, outline(axial, made.mask, first)]):
-        dataset.save_as(folder / f"{number}.dcm", enforce_file_format=True)
-    house.storescu(folder)
+    send(house, *made.datasets, outline(axial, made.mask, first))
     late = tmp_path_factory.mktemp("late") / "seg.dcm"
     outline(axial, made.mask, second).save_as(late)
     height = np.argsort([float(d.ImagePositionPatient[2]) for d in axial])
@@ -308,7 +311,7 @@ def test_an_outline_that_came_after_the_study_was_opened_is_found(
     inside = sent.images[sent.with_lesion[len(sent.with_lesion) // 2]]
     room.tell(type="jump", sopInstanceUID=inside)
     room.hears("shown", sopInstanceUID=inside)
-    house.storescu(sent.late)
+    send(house, sent.late)
     room.tell(type="overlay", on=True, segSeriesInstanceUID=sent.late_series, opacity=0.5)
     eventually(lambda: room.overlay_pixels() > 1000, 20, f"an outline; complaints: {room.complaints}")
 
@@ -348,13 +351,11 @@ def test_another_frame_of_the_page_cannot_steer_the_images(room: Room, sent: Sen
 
 
 def test_a_study_stands_beside_its_prior_and_a_jump_leaves_the_prior_where_it_is(
-    house: House, new_room: Room, sent: Sent, tmp_path: Path
+    house: House, new_room: Room, sent: Sent
 ) -> None:
     room = new_room
     prior = make_study(734, matrix=256, slices=12)
-    for number, dataset in enumerate(prior.datasets):
-        dataset.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
-    house.storescu(tmp_path)
+    send(house, *prior.datasets)
     other = str(prior.datasets[0].StudyInstanceUID)
     room.open(sent.study, other)
     left, right = (frame.bounding_box() for frame in room.viewer.locator("canvas").all()[:2])
