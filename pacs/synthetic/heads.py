@@ -27,6 +27,7 @@ class SyntheticHead:
     skull, ``cavity_mm`` depth below the inner table, ``ventricles_mm`` depth inside the ventricles (both
     negative outside), ``outer_fluid`` part of fluid in cisterns and sulci, ``points_mm`` head coordinates
     (x, y, z) of each voxel in mm, ``spacing_mm`` (z, y, x), ``origin_lps_mm`` patient (x, y, z) of voxel 0.
+    With ``tilt_deg`` the grid is sheared: rows run down along the tilted gantry, slices follow the table.
     """
 
     hu: Array
@@ -38,6 +39,7 @@ class SyntheticHead:
     spacing_mm: tuple[float, float, float]
     origin_lps_mm: Triple
     parameters: HeadParameters
+    tilt_deg: float = 0.0
 
     @property
     def voxel_ml(self) -> float:
@@ -102,6 +104,7 @@ def make_head(
         spacing_mm=spacing,
         origin_lps_mm=(float(scanner[0][0, 0, 0]), float(scanner[1][0, 0, 0]), float(scanner[2][0, 0, 0])),
         parameters=p,
+        tilt_deg=tilt_deg,
     )
 
 

@@ -53,13 +53,13 @@ def acquire(
     hu, blood = _take_slices(hu, positions / dz), _take_slices(blood, positions / dz)
     level = float(rng.uniform(2.0, 7.5)) if hard else float(rng.uniform(3.2, 5.5))
     hu = hu + _slice_noise(hu.shape, level * (5.0 / max(thickness, 1.5)) ** 0.5, (dy, dx), rng)
-    z_grid = np.arange(positions[0], positions[-1] + 0.01, float(target_spacing_mm[0]))
-    between = np.interp(z_grid, positions, np.arange(len(positions)))
-    hu, blood = _take_slices(hu, between), _take_slices(blood, between)
-    plane = [float(target_spacing_mm[1]) / dy, float(target_spacing_mm[2]) / dx]
+    tilt = float(np.deg2rad(head.tilt_deg))
+    plane = [float(target_spacing_mm[1]) / (dy * np.cos(tilt)), float(target_spacing_mm[2]) / dx]
     smooth = float(rng.uniform(0.0, 0.45)) if hard else 0.4
     hu = _zoom_plane(hu, plane, smooth)
     blood = _zoom_plane(blood, plane, 0.4)
+    hu = _lay_back(hu, positions, target_spacing_mm, tilt, -1000.0)
+    blood = _lay_back(blood, positions, target_spacing_mm, tilt, 0.0)
     if hard and rng.random() < 0.5:
         hu, blood = _crop(hu, blood, target_spacing_mm, rng)
     return Volume(np.clip(hu, -1024, 3071).astype(np.float32), np.clip(blood, 0, 1).astype(np.float32))
@@ -99,6 +99,29 @@ def _take_slices(volume: Array, at: NDArray[np.float64]) -> Array:
     part = (at - below).astype(np.float32)[:, None, None]
     mixed: Array = volume[below] * (1.0 - part) + volume[below + 1] * part
     return mixed
+
+
+def _lay_back(
+    slices: Array,
+    positions: NDArray[np.float64],
+    spacing_mm: Sequence[float],
+    tilt: float,
+    fill: float,
+) -> Array:
+    """Slices at table positions to a regular grid: a tilted slice crosses several of its planes."""
+    rows = np.arange(slices.shape[1])
+    down = (rows - rows.mean()) * float(spacing_mm[1]) * np.tan(tilt)
+    z_grid = np.arange(positions[0] - down.max(), positions[-1] - down.min() + 0.01, float(spacing_mm[0]))
+    at = np.interp(
+        z_grid[:, None] + down[None, :], positions, np.arange(len(positions)), left=np.nan, right=np.nan
+    )
+    outside = np.isnan(at)
+    at = np.where(outside, 0.0, at)
+    below = np.minimum(at.astype(int), len(positions) - 2)
+    part = (at - below).astype(np.float32)[..., None]
+    laid: Array = slices[below, rows] * (1.0 - part) + slices[below + 1, rows] * part
+    laid[outside] = fill
+    return laid
 
 
 def _slice_noise(

@@ -141,10 +141,10 @@ def make_reference_head(
     sample = ndimage.map_coordinates(brain.hu, where, order=1, cval=float(brain.hu[0, 0, 0]))
     mask = ndimage.map_coordinates(brain.brain.astype(np.float32), where, order=1) > 0.5
     step = [float(s) for s in spacing_mm]
-    cavity = (
-        ndimage.distance_transform_edt(mask, sampling=step)
-        - ndimage.distance_transform_edt(~mask, sampling=step)
-    ).astype(np.float32)
+    # A distance transform counts from the first voxel beyond: half a voxel less is the way to the surface.
+    inward = np.clip(ndimage.distance_transform_edt(mask, sampling=step) - step[1] / 2, 0.0, None)
+    outward = np.clip(ndimage.distance_transform_edt(~mask, sampling=step) - step[1] / 2, 0.0, None)
+    cavity = (inward - outward).astype(np.float32)
     points: Points = (
         (unit[0] * _BOX_HALF[0] + _BOX_CENTRE[0]).astype(np.float32),
         (unit[1] * _BOX_HALF[1] + _BOX_CENTRE[1]).astype(np.float32),

@@ -137,6 +137,8 @@ def _load(path: Path, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]
     with np.load(path) as kept:
         hu = kept["hu"].astype(np.float32) / 8.0
         target = kept["target"].astype(np.float32) / 255.0
+    # Voxels shared by blood and bone are not taught as blood: they look like any inner table.
+    target *= hu < 130.0
     hu, target = crop(hu, target, rng)
     if rng.random() < 0.5:
         hu, target = hu[:, :, ::-1], target[:, :, ::-1]
