@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.encaps import encapsulate, encapsulate_extended, generate_fragments, generate_frames
+from pydicom.encaps import encapsulate, generate_fragments, generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import CTImageStorage, HTJ2KLossless, JPEG2000Lossless, RLELossless
 
@@ -97,22 +98,17 @@ def test_a_frame_that_does_not_exist_is_404(number, stored, ask):
 
 
 def _multi_fragment(kind: str) -> tuple[bytes, list[bytes]]:
-    """Two frames of J2K, three fragments each, with or without a table that says so."""
-    stream = next(
-        generate_frames(dcmread(io.BytesIO(pydicom_file("JPEG2000.dcm"))).PixelData, number_of_frames=1)
-    )
-    if len(stream) % 2:
-        stream += b"\0"
-    frames = [stream, stream]
-    dataset = make_dataset(NumberOfFrames="2", Rows=1024, Columns=256)
+    """Two frames of three fragments each, with a table of some kind, or with streams whose end can be seen."""
+    ending = b"\xff\xd9" if kind == "none" else b"\0\0"
+    frames = [bytes(range(1, 101)) + ending, bytes(range(101, 241)) + ending]
+    dataset = make_dataset(NumberOfFrames="2")
     dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
-    if kind == "extended":
-        data, offsets, lengths = encapsulate_extended(frames)
-        dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = offsets, lengths
-        dataset.PixelData = data
-    else:
-        dataset.PixelData = encapsulate(frames, fragments_per_frame=3, has_bot=kind == "basic")
+    dataset.PixelData = encapsulate(frames, fragments_per_frame=3, has_bot=kind == "basic")
     dataset["PixelData"].is_undefined_length = True
+    if kind == "extended":
+        second = sum(8 + len(part) for part in list(generate_fragments(dataset.PixelData[8:]))[:3])
+        dataset.ExtendedOffsetTable = struct.pack("<2Q", 0, second)
+        dataset.ExtendedOffsetTableLengths = struct.pack("<2Q", *map(len, frames))
     return encoded(dataset), frames
 
 

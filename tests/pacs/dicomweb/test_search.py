@@ -241,6 +241,31 @@ def test_the_database_matches_what_the_rule_says_of_a_value(values, pattern, vr,
     assert by_database == {str(n) for n, value in enumerate(values) if rule.matches(value)}
 
 
+MOMENTS = st.sampled_from(
+    ["", "20251231", "20260101", "20260102", "0900", "090000", "0900.5", "09", "235959.999999", "1x"]
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.lists(MOMENTS, min_size=1, max_size=6),
+    low=MOMENTS,
+    high=MOMENTS,
+    dash=st.sampled_from(["", "-"]),
+    vr=st.sampled_from(["DA", "TM"]),
+)
+def test_the_database_finds_the_dates_and_times_that_the_rule_does(values, low, high, dash, vr, db):
+    try:
+        rule = matcher(vr, (f"{low}{dash}{high}" if dash else low,))
+    except Unmatchable:
+        return
+    Patient.objects.all().delete()
+    for number, value in enumerate(values):
+        Patient.objects.create(patient_id=str(number), patient_name=value)
+    by_database = set(Patient.objects.filter(rule.q("patient_name")).values_list("patient_id", flat=True))
+    assert by_database == {str(n) for n, value in enumerate(values) if rule.matches(value)}
+
+
 @given(
     value=st.text(alphabet="abAB^", max_size=8), pattern=st.text(alphabet="abAB*?", min_size=1, max_size=8)
 )
