@@ -76,7 +76,7 @@ class Workshop:
         self.integrity = tarball(self.tarball, PACKAGE)
 
     def build(self, **changes: Any) -> bool:
-        return self.builder.build(  # type: ignore[no-any-return]
+        return self.builder.build(
             target=self.target,
             cache=self.cache,
             sources=self.sources,
