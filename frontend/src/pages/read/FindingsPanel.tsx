@@ -33,6 +33,7 @@ function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** Size, side and place; lines break between facts, never inside one. */
 function facts(finding: Finding): string {
   const slices =
     finding.slice_from !== null && finding.slice_to !== null
@@ -46,6 +47,7 @@ function facts(finding: Finding): string {
     slices,
   ]
     .filter(Boolean)
+    .map((fact) => fact.replaceAll(" ", "\u00a0").replace("–", "\u2060–\u2060"))
     .join(" · ");
 }
 

@@ -63,7 +63,11 @@ export function AiCell({ item }: { item: WorklistItem }) {
   return (
     <span className={styles.ai} data-tone={line.tone} data-testid="worklist-ai" title={line.text}>
       <span className={styles.line}>
-        {line.tone !== "none" && <AiMark quiet={line.tone !== "flag"} />}
+        {line.tone === "none" ? (
+          <span className="visually-hidden">AI: </span>
+        ) : (
+          <AiMark quiet={line.tone !== "flag"} />
+        )}
         <span>{line.text}</span>
       </span>
       <small>{line.detail}</small>

@@ -18,7 +18,7 @@ export function Conclusions({ conclusions, onConclude }: Props) {
   if (conclusions.length === 0) return null;
   return (
     <section className={styles.section} data-testid="conclusions">
-      <span className={styles.label}>Your conclusion</span>
+      <span className={styles.label}>{onConclude ? "Your conclusion" : "Conclusion"}</span>
       {conclusions.map((conclusion) => (
         <div key={conclusion.code} className={styles.conclusion} role="group" aria-label={conclusion.meaning}>
           <span>
@@ -41,7 +41,7 @@ export function Conclusions({ conclusions, onConclude }: Props) {
               ))}
             </span>
           ) : (
-            <b>{conclusion.value || "not stated"}</b>
+            <b>: {conclusion.value || "not stated"}</b>
           )}
         </div>
       ))}
