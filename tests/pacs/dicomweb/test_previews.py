@@ -119,6 +119,30 @@ def test_padding_around_the_image_is_black_and_does_not_set_the_window(stored, a
     assert image[11, 11] > 200
 
 
+def test_padding_is_black_in_inverse_grey_too(stored, ask):
+    values = np.full((16, 16), 40, "<i2")
+    values[0] = -2000
+    (instance,) = stored(
+        make_dataset(
+            PixelRepresentation=1, PixelData=values.tobytes(), PixelPaddingValue=-2000,
+            PhotometricInterpretation="MONOCHROME1",
+        )
+    )  # fmt: skip
+    image = picture(ask(address(instance, "/rendered"), accept="image/png", window="40,80"))
+    assert image[0].max() == 0 and image[1].min() > 100
+
+
+def test_slices_numbered_against_their_order_are_still_sorted_by_position(stored):
+    from pacs.dicomweb.representative import middle_of
+
+    slices = make_study(5, ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    for dataset, height in zip(slices, [0, 40, 10, 30, 20], strict=True):
+        dataset.ImagePositionPatient = [-100, -100, height]
+    rows = stored(*slices)
+    chosen, _ = middle_of(rows[0].series)
+    assert chosen.sop_instance_uid == slices[4].SOPInstanceUID
+
+
 def test_a_viewport_keeps_the_shape_and_cuts_the_region(stored, ask):
     (instance,) = stored(make_dataset(Rows=32, Columns=8))
     assert picture(ask(address(instance, "/rendered"), viewport="64,64")).shape == (64, 16)
