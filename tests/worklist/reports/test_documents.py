@@ -95,6 +95,8 @@ def test_an_archive_that_fails_keeps_nothing_from_being_signed_and_is_asked_agai
 def test_a_death_between_archive_and_report_is_repaired_without_a_second_document(signed: Report) -> None:
     assert documents.store_documents_of(signed.pk) == 1
     ReportVersion.objects.update(sr_sop_instance_uid="", sr_attempted_at=None)
+    late = make_dataset(StudyInstanceUID=signed.study.study_instance_uid, SOPInstanceUID="2.25.99")
+    store_instances([IncomingInstance(data=encoded(late))], source=Source(label="test", channel="command"))
     assert documents.store_documents_of(signed.pk) == 1
     assert Instance.objects.filter(series__modality="SR").count() == 1
     assert not QuarantinedObject.objects.exists()
