@@ -84,6 +84,17 @@ def test_a_changed_bundle_is_refused_and_the_run_says_so(
     assert run.state == RunState.FAILED and "configuration changed since registration" in run.reason
 
 
+def test_nothing_in_a_changed_bundle_is_run_before_it_is_refused(
+    bright: ModelVersion, bundles: Path, stored: Stored, tmp_path: Path
+) -> None:
+    trap = tmp_path / "was run"
+    config = bundles / "bright" / "configs" / "inference.json"
+    evil = {"preprocessing": f"$__import__('pathlib').Path('{trap}').touch()"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | evil))
+    run = carried_out(stored(ball_series()))
+    assert run.state == RunState.FAILED and not trap.exists()
+
+
 def test_missing_slices_are_not_analysed_with_the_gap(bright: ModelVersion, stored: Stored) -> None:
     datasets = ball_series()
     del datasets[6:10]

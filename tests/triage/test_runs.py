@@ -64,7 +64,21 @@ def test_a_run_is_taken_finished_and_told(run: TriageRun, news: list[events.Even
     assert runs.take(run_id=run.pk) is None and runs.take(run_id=10**9) is None
 
 
-def test_of_many_workers_at_one_instant_one_takes_the_run(run: TriageRun) -> None:
+@pytest.mark.parametrize("state", [RunState.WAITING, RunState.RUNNING])
+def test_of_many_workers_at_one_instant_one_takes_the_run(
+    run: TriageRun, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting, or running under a lease that ran out."""
+    age(run, state=state, lease_until=timezone.now() - timedelta(seconds=1), lease_token="old")
+    everybody_looked = threading.Barrier(8)
+    free = runs._free
+
+    def look(row: TriageRun) -> bool:
+        answer = free(row)
+        everybody_looked.wait(timeout=20)
+        return answer
+
+    monkeypatch.setattr(runs, "_free", look)
     got: list[runs.Lease | None] = []
     start = threading.Barrier(8)
 

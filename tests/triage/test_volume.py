@@ -166,6 +166,21 @@ def test_a_lesion_thinner_than_the_gap_is_drawn_on_the_slice_that_answers_for_it
     assert list(np.flatnonzero(drawn.any(axis=(1, 2)))) == [int(np.argmin(np.abs(stack.depths_mm - 5.0)))]
 
 
+def test_a_part_of_a_lesion_off_the_middle_of_a_thick_slice_is_drawn_on_it() -> None:
+    stack = make_stack(
+        centre=np.zeros(3), radius_mm=0.1, row_direction=AXIAL[0], column_direction=AXIAL[1],
+        depths_mm=even(10.0, 10), thickness_mm=10.0,
+    )  # fmt: skip
+    regular = to_regular(stack, (1.0, 2.0, 2.0))
+    mask = np.zeros(regular.array.shape, dtype=bool)
+    first, last = (
+        np.rint(regular.voxels_of(np.array([0.0, 0.0, z]))).astype(int) for z in (3.0, 12.0)
+    )  # slices at 5 and 15 mm; the slab of the upper one begins at 10 mm
+    mask[first[0] : last[0] + 1, first[1] - 3 : first[1] + 4, first[2] - 3 : first[2] + 4] = True
+    drawn = mask_to_stack(mask, regular, stack).any(axis=(1, 2))
+    assert sorted(stack.depths_mm[drawn]) == [5.0, 15.0]
+
+
 def test_one_slice_is_no_volume_and_a_foreign_mask_is_refused() -> None:
     stack = make_stack(
         centre=np.zeros(3), radius_mm=5, row_direction=AXIAL[0], column_direction=AXIAL[1],
