@@ -109,9 +109,10 @@ def test_a_series_comes_as_parts_byte_equal_to_the_stored_files(accept, stored, 
     assert {kind for kind, _ in parts} == {"application/dicom; transfer-syntax=1.2.840.10008.1.2.1"}
 
 
-def test_a_large_study_is_streamed_with_its_length_and_the_same_bytes(stored, ask, monkeypatch):
+@pytest.mark.parametrize("whole", [600, 2000])  # below and above one file, below all of them
+def test_a_large_study_is_streamed_with_its_length_and_the_same_bytes(whole, stored, ask, monkeypatch):
     rows = stored(*make_study(4))
-    monkeypatch.setattr(answers, "WHOLE", 600)
+    monkeypatch.setattr(answers, "WHOLE", whole)
     monkeypatch.setattr(answers, "CHUNK", 100)
     response = ask(f"/studies/{rows[0].series.study.study_instance_uid}", accept=DICOM)
     assert response.streaming and response.is_async
