@@ -204,11 +204,11 @@ class House:
         assert self.process is not None
         found = {}
         marks = {
-            "valkey": "valkey.conf", "web": "uvicorn", "receiver": "receiver", "worker-inference": "inference@",
+            "valkey": "valkey-server", "web": "uvicorn", "receiver": "receiver", "worker-inference": "inference@",
             "worker-default": "default@", "beat": "beat-schedule",
         }  # fmt: skip
         children = subprocess.run(
-            ["ps", "--ppid", str(self.process.pid), "-o", "pid=,args="], capture_output=True, text=True
+            ["ps", "-ww", "--ppid", str(self.process.pid), "-o", "pid=,args="], capture_output=True, text=True
         ).stdout
         for line in children.splitlines():
             pid, args = line.strip().split(None, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from foundation.audit import services as audit
 from pacs import completeness
@@ -42,3 +43,17 @@ def close_association(*, source: Source) -> list[int]:
             )
     association.study_ids.clear()
     return completeness.complete_due_studies(study_ids=study_ids)
+
+
+def forget_associations() -> int:
+    """Count every association as ended: no receiver lives, so none can be open.
+
+    A receiver that was killed could not say so itself; its studies would wait for the longer quiet time of
+    open associations. Only for a site with one receiver, before that one starts.
+
+    Returns:
+        How many studies had one.
+    """
+    return Study.objects.filter(associations_open__gt=0).update(
+        associations_open=0, completion_due_at=timezone.now()
+    )

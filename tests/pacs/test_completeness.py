@@ -14,6 +14,7 @@ from foundation import events
 from pacs.completeness import Arrival, Limits, complete_due_studies, judge
 from pacs.models import Study, StudyState
 from pacs.services import Association, Source, close_association
+from pacs.services.associations import forget_associations
 from tests.pacs.conftest import make_dataset, make_study
 
 LIMITS = Limits(quiet={"default": 10.0, "US": 120.0}, quiet_open_association=60.0, maximum=1800.0)
@@ -175,3 +176,13 @@ def test_a_reopened_study_waits_again_from_the_late_instance(store: Callable) ->
     store(second)
     assert complete_due_studies() == []
     assert complete_due_studies(now=timezone.now() + timedelta(seconds=11)) != []
+
+
+@pytest.mark.django_db
+def test_where_no_receiver_lives_the_study_of_a_killed_one_is_looked_at_now(store: Callable) -> None:
+    source = Source(label="CT1", channel="dimse", association=Association())
+    store(make_dataset(NumberOfStudyRelatedInstances=1), source=source)
+    assert complete_due_studies(now=timezone.now()) == []
+    assert forget_associations() == 1
+    assert complete_due_studies(now=timezone.now()) == [Study.objects.get().pk]
+    assert forget_associations() == 0

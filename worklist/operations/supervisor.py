@@ -39,7 +39,7 @@ class Child:
 
     name: str
     argv: Sequence[str]
-    before_start: Callable[[], None] | None = None
+    before_start: Callable[[], object] | None = None
     keep: bool = True
     last: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
