@@ -28,9 +28,12 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   test: {
-    environment: "happy-dom",
+    // Tests that need a page say so in their first line; the rest start at once.
+    environment: "node",
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test/setup.ts"],
     restoreMocks: true,
+    // A loaded machine is slow, not wrong.
+    testTimeout: 30_000,
   },
 });

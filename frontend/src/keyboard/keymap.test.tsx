@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import { render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, it, vi } from "vitest";

@@ -161,9 +161,8 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
               label="Read back: repeat the patient and the finding"
               data-testid="alert-readback"
               required
-              autosize
               autoFocus
-              minRows={2}
+              rows={3}
               value={readBack}
               onChange={(event) => setReadBack(event.currentTarget.value)}
             />

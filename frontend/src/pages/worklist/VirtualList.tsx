@@ -28,6 +28,8 @@ interface Props {
   items: readonly WorklistItem[];
   /** Which list this is; another list starts at its top and slides nothing. */
   name: string;
+  /** False while the rest of the list is on its way: its rows are not news when they come. */
+  complete: boolean;
   selected: string | null;
   onSelect: (uid: string) => void;
   onOpen: (item: WorklistItem) => void;
@@ -38,6 +40,7 @@ interface Props {
 
 interface Shown {
   name: string;
+  complete: boolean;
   items: readonly WorklistItem[];
   shift: number;
   moved: ReadonlySet<string>;
@@ -60,12 +63,22 @@ function usePhone(): boolean {
 }
 
 /** The list itself: virtual rows that slide, and a scroll position that never moves under the reader. */
-export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onClaim, onOutOfView }: Props) {
+export function VirtualList({
+  ref,
+  items,
+  name,
+  complete,
+  selected,
+  onSelect,
+  onOpen,
+  onClaim,
+  onOutOfView,
+}: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const touched = useRef(0);
   const hovered = useRef<string | null>(null);
   const height = usePhone() ? rowHeight.phone : rowHeight.desk;
-  const [shown, setShown] = useState<Shown>({ name, items, shift: 0, moved: NONE });
+  const [shown, setShown] = useState<Shown>({ name, complete, items, shift: 0, moved: NONE });
   const [unseen, setUnseen] = useState<ReadonlySet<string>>(NONE);
   const [floor, setFloor] = useState(0);
   const [seen, setSeen] = useState({ first: 0, last: Number.POSITIVE_INFINITY });
@@ -95,7 +108,7 @@ export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onCl
     if (shown.items === items) return;
     if (shown.name !== name) {
       if (scroller.current) scroller.current.scrollTop = 0;
-      setShown({ name, items, shift: 0, moved: NONE });
+      setShown({ name, complete, items, shift: 0, moved: NONE });
       setUnseen(NONE);
       return;
     }
@@ -107,11 +120,11 @@ export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onCl
       anchor: hovered.current ?? (working ? selected : null),
       held: working || top > 0,
     });
-    setShown({ name, items, shift: plan.shift, moved: plan.moved });
-    if (plan.above.length + plan.below.length > 0) {
+    setShown({ name, complete, items, shift: plan.shift, moved: plan.moved });
+    if (shown.complete && plan.above.length + plan.below.length > 0) {
       setUnseen((old) => new Set([...old, ...plan.above, ...plan.below]));
     }
-  }, [items, name, shown.items, shown.name, selected, view]);
+  }, [items, name, complete, shown, selected, view]);
 
   /** Notes which rows can be seen; what has been on the screen is no longer new. */
   const look = useCallback(
@@ -168,6 +181,9 @@ export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onCl
     focus: () => scroller.current?.focus(),
   }));
 
+  const hover = useCallback((uid: string) => {
+    hovered.current = uid;
+  }, []);
   const rows = virtual.getVirtualItems();
   return (
     <div className={styles.listBox}>
@@ -232,9 +248,7 @@ export function VirtualList({ ref, items, name, selected, onSelect, onOpen, onCl
                 onSelect={onSelect}
                 onOpen={onOpen}
                 onClaim={onClaim}
-                onHover={(uid) => {
-                  hovered.current = uid;
-                }}
+                onHover={hover}
               />
             );
           })}

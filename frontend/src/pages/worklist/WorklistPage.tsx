@@ -190,8 +190,9 @@ export default function WorklistPage() {
             name={name}
             selected={selected}
             onSelect={select}
-            onOpen={(item) => void open(item)}
-            onClaim={mayRead ? (item) => void toggleClaim(item) : null}
+            complete={list.data?.complete ?? false}
+            onOpen={open}
+            onClaim={mayRead ? toggleClaim : null}
             onOutOfView={setOut}
           />
         )}

@@ -25,7 +25,11 @@ describe("a changed row", () => {
       const body = { count: answer.length, next: null, previous: null, results: answer };
       return Promise.resolve(new Response(JSON.stringify(body)));
     });
-    client.setQueryData<WorklistData>(listKey(filters), { items: [item("1", 10), item("2", 20)], count: 2 });
+    client.setQueryData<WorklistData>(listKey(filters), {
+      items: [item("1", 10), item("2", 20)],
+      count: 2,
+      complete: true,
+    });
     merger = new RowMerger(client, filters);
   });
 

@@ -18,6 +18,8 @@ const GATHER_MS = 120;
 export interface WorklistData {
   items: WorklistItem[];
   count: number;
+  /** False while only the first page is here and the rest is on its way. */
+  complete: boolean;
 }
 
 type ListKey = readonly ["worklist", "list", Filters];
@@ -30,16 +32,20 @@ const fetchPage = (filters: Filters, page: number, page_size: number, signal?: A
 /** Reads the whole list: the first hundred are shown while the rest come. */
 async function fetchList(client: QueryClient, filters: Filters, signal: AbortSignal): Promise<WorklistData> {
   const first = await fetchPage(filters, 1, FIRST_PAGE, signal);
-  if (!first.next) return { items: joinPages([first.results]), count: first.count };
+  if (!first.next) return { items: joinPages([first.results]), count: first.count, complete: true };
   const key = listKey(filters);
   if (!client.getQueryData(key)) {
-    client.setQueryData<WorklistData>(key, { items: joinPages([first.results]), count: first.count });
+    client.setQueryData<WorklistData>(key, {
+      items: joinPages([first.results]),
+      count: first.count,
+      complete: false,
+    });
   }
   const pages: WorklistItem[][] = [];
   for (let page = 1; ; page += 1) {
     const next = await fetchPage(filters, page, FULL_PAGE, signal);
     pages.push(next.results);
-    if (!next.next) return { items: joinPages(pages), count: next.count };
+    if (!next.next) return { items: joinPages(pages), count: next.count, complete: true };
   }
 }
 
@@ -98,7 +104,7 @@ export class RowMerger {
       const came = new Set(found.results.map((item) => item.id));
       const kept = old.items.filter((item) => came.has(item.id) || !ids.includes(item.id));
       const items = found.results.reduce(upsert, kept);
-      return { items, count: old.count + items.length - old.items.length };
+      return { ...old, items, count: old.count + items.length - old.items.length };
     });
   }
 }

@@ -60,9 +60,8 @@ export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
             <Textarea
               label="Addendum"
               data-testid="addendum-text"
-              autosize
               autoFocus
-              minRows={2}
+              rows={3}
               value={text}
               onChange={(event) => setText(event.currentTarget.value)}
               error={error || undefined}

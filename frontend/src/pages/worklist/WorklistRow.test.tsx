@@ -1,0 +1,67 @@
+// @vitest-environment happy-dom
+import { render, screen } from "@testing-library/react";
+import { describe, expect, it, vi } from "vitest";
+
+import { finding, item } from "../../test/samples";
+import { WorklistRow } from "./WorklistRow";
+
+const show = (one: ReturnType<typeof item>, onClaim: ((x: unknown) => void) | null = vi.fn()) =>
+  render(
+    <WorklistRow
+      item={one}
+      index={0}
+      total={1}
+      top={0}
+      slides={false}
+      selected
+      onSelect={vi.fn()}
+      onOpen={vi.fn()}
+      onClaim={onClaim}
+      onHover={vi.fn()}
+    />,
+  );
+
+describe("a row of the worklist", () => {
+  it("tells time left, class, patient, study, AI and why it stands here", () => {
+    const reasons = [
+      { code: "order", text: "STAT from ER, due within 30 min of arrival", minutes: 30 },
+      { code: "ai_finding", text: "AI: possible intracranial hemorrhage 0.93, 20 min sooner", minutes: -20 },
+    ];
+    show(item("1", 10, { priority_class: "stat", prior_count: 2, findings: [finding()], reasons }));
+    const row = screen.getByTestId("worklist-row");
+    expect(row).toHaveAttribute("data-study-uid", "1.2.1");
+    for (const text of [
+      "STAT",
+      "SYNTHETIC, 1",
+      "71 Y F",
+      "2 priors",
+      "0.93 · 31 mL · PPV 71 % (of 84)",
+      "free",
+    ]) {
+      expect(row).toHaveTextContent(text);
+    }
+    expect(screen.getByTestId("worklist-ai")).toHaveTextContent(/^AI\s?possible intracranial hemorrhage/);
+    const text = row.textContent;
+    expect(text.indexOf("20 min sooner")).toBeLessThan(text.indexOf("STAT from ER"));
+  });
+
+  it("names who holds it, and offers a claim only to those who may read", () => {
+    const taken = item("1", 10, {
+      state: "claimed",
+      claimed_by: { username: "b", display_name: "Dr. B" },
+    });
+    show(taken);
+    expect(screen.getByTestId("worklist-row")).toHaveTextContent("Dr. B");
+    expect(screen.queryByTestId("claim")).toBeNull();
+  });
+
+  it("offers no claim to reviewers", () => {
+    show(item("1", 10), null);
+    expect(screen.queryByTestId("claim")).toBeNull();
+  });
+
+  it("labels AI as AI also where it has nothing to say", () => {
+    show(item("1", 10));
+    expect(screen.getByTestId("worklist-ai")).toHaveTextContent("AI: no model for this study");
+  });
+});
