@@ -92,6 +92,7 @@ def test_an_archive_inside_an_archive_is_refused(upload):
     answer = upload(**{"outer.zip": zipped(**{"inner.zip": inner, "b.dcm": encoded(make_dataset())})}).json()
     assert answer["stored"] == 1
     assert [item["name"] for item in answer["refused"]] == ["outer.zip/inner.zip"]
+    assert "inside another" in answer["refused"][0]["reason"]
 
 
 def test_an_archive_that_unpacks_to_far_more_than_it_weighs_is_cut_short(upload, monkeypatch):
