@@ -1,0 +1,58 @@
+"""What every write of a report does: hold its row, keep text clean, write history and audit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from foundation.accounts.models import User
+from foundation.audit import services as audit
+from foundation.transitions import LostRace
+from worklist.live.messages import Topic
+from worklist.live.services import announce
+from worklist.reports.models import Report, ReportEntry
+
+LONGEST_TEXT = 20_000
+# A run that finished but is not committed yet is older than it looks: results are read again that far back.
+OVERLAP = timedelta(seconds=30)
+
+Action = ReportEntry.Action
+
+
+def locked(report_id: int, version: int | None) -> Report:
+    """The report's row, held to the end of the transaction, if nobody changed it since `version`."""
+    report = Report.objects.select_for_update(of=("self",)).select_related("study__patient").get(pk=report_id)
+    if version is not None and not report.edited_version <= version <= report.version:
+        raise LostRace("Somebody changed this report since you loaded it. Look at their text, then go on.")
+    return report
+
+
+def clean_text(text: str) -> str:
+    """Text without control characters, which neither DICOM nor the database takes."""
+    if len(text) > LONGEST_TEXT:
+        raise ValidationError(f"A section holds at most {LONGEST_TEXT} characters.")
+    return "".join(c for c in text.replace("\r\n", "\n") if c >= " " or c in "\n\t")
+
+
+def enter(report: Report, action: Action, *, by: User) -> None:
+    ReportEntry.objects.create(report=report, version=report.version, action=action, at=timezone.now(), by=by)
+
+
+def tell(
+    report: Report, what: str, *, by: User, request: HttpRequest | None, action: str = "U", **detail: Any
+) -> None:
+    study = report.study
+    audit.record(
+        audit.Kind.PATIENT_RECORD,
+        action=action,
+        user=by,
+        request=request,
+        study_instance_uid=study.study_instance_uid,
+        patient_id=study.patient.patient_id,
+        detail={"what": what, "report": report.pk, "version": report.version, **detail},
+    )
+    announce(Topic.REPORTS, report.pk, report.version)
