@@ -160,7 +160,8 @@ def test_seg_and_both_kinds_of_sr_pass_dciodvfy_and_share_one_tracking_uid(
     values = {str(m.name.meaning): m.value for m in group.get_measurements()}
     assert values == {"Probability": 0.9312, "Volume": 12.31, "Diameter": 31.0}
     (absent,) = highdicom.sr.srread(tmp_path / "2" / "checked.dcm").content.get_image_measurement_groups()
-    assert [str(e.value.meaning) for e in absent.get_qualitative_evaluations()] == ["Absent"]
+    said = {str(e.name.meaning): str(e.value.meaning) for e in absent.get_qualitative_evaluations()}
+    assert said["Intracranial hemorrhage"] == "Absent"
 
 
 def test_the_document_is_an_unverified_preliminary_draft_that_names_the_weights(
