@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.test import TransactionTestCase
@@ -15,6 +16,10 @@ from foundation.accounts.services import create_user, issue_token
 from foundation.databases import drop_append_only, make_append_only
 from tests.chromium import chromium, sign_in  # noqa: F401  (fixtures)
 from tests.house import House
+
+# A busy machine is no failure of a rule.
+hypothesis.settings.register_profile("firstread", deadline=None)
+hypothesis.settings.load_profile("firstread")
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("FIRSTREAD_SHARED_DATA", PROJECT.parent / "shared" / "data"))

@@ -21,7 +21,7 @@ from foundation.accounts.models import Role, User
 from foundation.accounts.permissions import has_role
 from foundation.audit import services as audit
 from worklist.fhir import resources
-from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportVersion
+from worklist.reports.models import Report, ReportVersion
 from worklist.reports.selectors import latest_versions, reports_visible_to
 
 READERS = has_role(Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
@@ -117,8 +117,9 @@ class DiagnosticReport(FhirView):
 
 
 def _signed(request: Request) -> QuerySet[ReportVersion]:
+    """What the caller may see; a draft has no version and so is never among it."""
     assert isinstance(request.user, User)
-    return latest_versions(reports_visible_to(request.user).filter(state__in=SIGNED_REPORT_STATES))
+    return latest_versions(reports_visible_to(request.user))
 
 
 def _identified(token: str) -> Q:
