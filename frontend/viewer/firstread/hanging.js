@@ -88,7 +88,8 @@ const VIEWPORT = {
   viewportType: 'stack',
   toolGroupId: 'default',
   allowUnmatchedView: true,
-  initialImageOptions: { custom: 'sopInstanceLocation' },
+  // The middle of a head shows more than its vertex or its base.
+  initialImageOptions: { preset: 'middle' },
   syncGroups: [{ type: 'hydrateseg', id: 'sameFORId', source: true, target: true }],
 };
 
