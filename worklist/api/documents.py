@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foundation.accounts.models import User
+from pacs.demographics import iso_date
 from pacs.models import Order, Study
 from triage.models import Finding, TriageRun
 from worklist.alerts.models import Alert
 from worklist.alerts.selectors import next_step
-from worklist.api.patients import iso_date, main_modality, patient_document
+from worklist.api.patients import main_modality, patient_document
 from worklist.queue.ai import speaking_runs
 from worklist.queue.models import RankChange, WorklistItem
 from worklist.reports.models import Report

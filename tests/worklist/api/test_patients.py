@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worklist.api.patients import age_text, iso_date, main_modality
+from pacs.demographics import age_text, iso_date
+from worklist.api.patients import main_modality
 
 
 @pytest.mark.parametrize(
