@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from triage.inference.cavity import analysable
+
 Side = Literal["left", "right", "bilateral", "midline", ""]
 
 _MIDLINE_BAND_MM = 5.0
@@ -62,14 +64,17 @@ def extract(
 
     ``prob`` is [z, y, x] in [0, 1] on a regular volume (x grows to the patient's left); ``spacing_mm`` is
     (z, y, x); ``config`` is the bundle's ``configs/firstread.json`` (``mask_threshold``,
-    ``min_component_ml``, ``probability``). With ``volume_hu`` of the same shape the side is told from the
-    head's own midline, without it from the middle of the grid. Raises ValueError on a shape or value that is
+    ``min_component_ml``, ``probability``). With ``volume_hu`` of the same shape only the skull's
+    cavity is looked at (``triage.inference.cavity``) and the side is told from the head's own midline, without
+    it from the middle of the grid. Raises ValueError on a shape or value that is
     not a probability map.
     """
     if prob.ndim != 3 or len(spacing_mm) != 3:
         raise ValueError(f"expected a [z, y, x] map and three spacings, got {prob.shape} and {spacing_mm}")
     if not np.isfinite(prob).all() or prob.min() < 0.0 or prob.max() > 1.0:
         raise ValueError("the probability map holds values outside [0, 1]")
+    if volume_hu is not None:
+        prob = np.where(analysable(volume_hu, spacing_mm), prob, 0.0)
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     labels, count = ndimage.label(prob >= float(config["mask_threshold"]), structure=np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1) * voxel_ml

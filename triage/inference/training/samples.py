@@ -72,7 +72,7 @@ def _base_head(split: Split, seed: int, rng: np.random.Generator) -> tuple[Synth
         p = draw_parameters(seed * 1000 + attempt)
         if held_out_anatomy(p) == wanted:
             break
-    tilt = float(rng.uniform(6.0, 24.0) * rng.choice([-1.0, 1.0, 1.0])) if rng.random() < 0.3 else 0.0
+    tilt = float(rng.uniform(6.0, 24.0) * rng.choice([-1.0, 1.0, 1.0])) if rng.random() < 0.5 else 0.0
     if split == "train":
         p = _harder(p, rng)
     return make_head(
