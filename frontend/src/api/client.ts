@@ -21,6 +21,11 @@ export class Unreachable extends Error {
   }
 }
 
+/** The page itself declines to do something, and says why in words for the reader. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+}
+
 export function cookie(name: string): string {
   const found = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
@@ -108,6 +113,8 @@ export function query(params: Record<string, string | number | boolean | string[
 
 /** What to show a reader when something failed: what happened and what to do next. */
 export function explain(error: unknown): string {
-  if (error instanceof Problem || error instanceof Unreachable) return error.message;
+  if (error instanceof Problem || error instanceof Unreachable || error instanceof Refused) {
+    return error.message;
+  }
   return "Something went wrong on this page. Load it again; if it stays, tell your PACS administrator.";
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { diffWords, mergeTexts } from "./merge";
+import { diffWords, mergeTexts, placeChange } from "./merge";
 
 describe("two versions of a report", () => {
   const base = { findings: "A", impression: "B" };
@@ -28,5 +28,21 @@ describe("two versions of a report", () => {
       { text: "old", in: "theirs" },
       { text: " bleed seen", in: "both" },
     ]);
+  });
+});
+
+describe("what my own click made the server write while I typed", () => {
+  it("joins what I typed, whichever came first", () => {
+    expect(placeChange("", "Called to ER.", "Hemorrhage, left.")).toBe("Called to ER.\nHemorrhage, left.");
+    expect(placeChange("A.", "A. B.", "A.\nHemorrhage.")).toBe("A. B.\nHemorrhage.");
+    expect(placeChange("A.", "A. Hemorrhage.", "A.\nHemorrhage.")).toBe("A. Hemorrhage.");
+  });
+
+  it("leaves my text when the click took a sentence out", () => {
+    expect(placeChange("A.\nHemorrhage.", "A, B.\nHemorrhage.", "A.")?.trim()).toBe("A, B.");
+  });
+
+  it("is a question again when its place is gone", () => {
+    expect(placeChange("A.\nHemorrhage.", "Something else", "A.")).toBeNull();
   });
 });

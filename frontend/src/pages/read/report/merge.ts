@@ -36,6 +36,27 @@ export function mergeTexts(base: Texts, mine: Texts, theirs: Texts): Merged {
   return { texts, conflicts };
 }
 
+/**
+ * Puts the change from `base` to `theirs` into my text, when it is one insertion or one replaced passage that
+ * my text still holds; null when it cannot be placed. Used for what my own clicks made the server write (an
+ * accepted sentence) while I typed: both are mine, so both stay and nobody is asked.
+ */
+export function placeChange(base: string, mine: string, theirs: string): string | null {
+  const shorter = Math.min(base.length, theirs.length);
+  let head = 0;
+  while (head < shorter && base[head] === theirs[head]) head += 1;
+  let tail = 0;
+  while (tail < shorter - head && base.at(-1 - tail) === theirs.at(-1 - tail)) tail += 1;
+  const removed = base.slice(head, base.length - tail);
+  const added = theirs.slice(head, theirs.length - tail);
+  if (removed.trim() === "") {
+    const sentence = added.trim();
+    if (mine.includes(sentence)) return mine;
+    return mine.trim() === "" ? sentence : `${mine.trimEnd()}\n${sentence}`;
+  }
+  return mine.includes(removed) ? mine.replace(removed, () => added) : null;
+}
+
 /** The sections whose text differs from what the server has. */
 export function changedSections(server: Texts, texts: Texts): { key: string; text: string }[] {
   return Object.entries(texts)

@@ -134,6 +134,32 @@ describe("writing a report", () => {
     expect(session.getSnapshot().report.state).toBe("final");
   });
 
+  it("keeps both when a finding is accepted while I type, and asks nothing", async () => {
+    const session = open();
+    answer = (version, sections) => saved(version, sections);
+    let release: (value: Report) => void = () => undefined;
+    const accepting = session.run(() => new Promise((resolve) => (release = resolve)));
+    await vi.advanceTimersByTimeAsync(0);
+    session.edit("impression", "Called to ER.");
+    release(report(2, { findings: "", impression: "Hemorrhage, left." }));
+    await accepting;
+    expect(session.getSnapshot()).toMatchObject({
+      conflicts: [],
+      texts: { impression: "Called to ER.\nHemorrhage, left." },
+    });
+    await session.flush();
+    expect(calls.at(-1)?.version).toBe(2);
+  });
+
+  it("says what to do when it cannot sign because two versions differ", async () => {
+    const session = open();
+    const theirs = report(5, { findings: "", impression: "Theirs" });
+    answer = () => Promise.reject(new Problem({ title: "Changed", status: 409, current: theirs }));
+    session.edit("impression", "Mine");
+    await vi.advanceTimersByTimeAsync(2100);
+    await expect(session.run(vi.fn())).rejects.toThrow("Choose a text first");
+  });
+
   it("does not sign while the text cannot be saved", async () => {
     const session = open();
     answer = () => Promise.reject(new Unreachable());

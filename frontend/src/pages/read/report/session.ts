@@ -1,6 +1,6 @@
-import { Problem, Unreachable } from "../../../api/client";
+import { Problem, Refused, Unreachable } from "../../../api/client";
 import type { Report } from "../../../api/types";
-import { changedSections, mergeTexts, textsOf, type Conflict, type Texts } from "./merge";
+import { changedSections, mergeTexts, placeChange, textsOf, type Conflict, type Texts } from "./merge";
 
 export type SaveStatus = "saved" | "changed" | "saving" | "offline" | "failed" | "conflict";
 
@@ -101,11 +101,17 @@ export class ReportSession {
   }
 
   /** Merges a newer report with what is being typed. */
-  private adopt(report: Report): void {
+  private adopt(report: Report, own = false): void {
     if (report.version < this.snapshot.report.version) return;
     const theirs = textsOf(report);
     const open = this.snapshot.conflicts.map((conflict) => conflict.key);
-    const { texts, conflicts } = mergeTexts(this.base, this.snapshot.texts, theirs);
+    const merged = mergeTexts(this.base, this.snapshot.texts, theirs);
+    const { texts } = merged;
+    const conflicts = merged.conflicts.filter(({ key, mine, theirs: their }) => {
+      const placed = own ? placeChange(this.base[key] ?? "", mine, their) : null;
+      if (placed !== null) texts[key] = placed;
+      return placed === null;
+    });
     // A conflict that is still being decided stays one, with the newest text of the other side.
     const kept = open
       .filter((key) => texts[key] !== theirs[key] && !conflicts.some((one) => one.key === key))
@@ -148,7 +154,8 @@ export class ReportSession {
   private async saveOnce(mustSucceed: boolean): Promise<void> {
     const { report, texts, conflicts } = this.snapshot;
     if (conflicts.length > 0) {
-      if (mustSucceed) throw new Error("Two versions of this report differ. Choose a text first.");
+      if (mustSucceed)
+        throw new Refused("Two versions of this report differ. Choose a text first, then sign.");
       return;
     }
     const sections = changedSections(textsOf(report), texts);
@@ -183,7 +190,7 @@ export class ReportSession {
 
   /** The server took a write of ours; what was typed meanwhile stays. */
   private accept(report: Report): Report {
-    this.adopt(report);
+    this.adopt(report, true);
     return report;
   }
 
