@@ -178,7 +178,9 @@ def _promoted(finding: AiFinding, arrived_at: datetime, policy: Policy) -> datet
 
 def _flag(finding: AiFinding) -> str:
     size = "" if finding.volume_ml is None else f", {finding.volume_ml:.0f} mL"
-    return f"AI: possible {lower_first(finding.meaning)} {finding.probability:.2f}{size}"
+    # Two decimals would round a strong answer to certainty.
+    probability = "> 0.99" if finding.probability > 0.99 else f"{finding.probability:.2f}"
+    return f"AI: possible {lower_first(finding.meaning)} {probability}{size}"
 
 
 def _promotion(finding: AiFinding, sooner: timedelta, policy: Policy) -> Reason:
