@@ -102,7 +102,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "brain_ml": ("brain-like tissue measures", "mL"),
     "skull_ml": ("bone measures", "mL"),
     "brain_median_hu": ("the median of brain-like tissue is", "HU"),
-    "x_std": ("the spread of grey values in brain-like tissue is", "HU"),
+    "brain_std_hu": ("the spread of grey values in brain-like tissue is", "HU"),
     "brain_share": ("brain-like tissue fills of its own box", "parts of one"),
 }
 
