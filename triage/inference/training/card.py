@@ -64,8 +64,11 @@ def card(results: Mapping[str, Any]) -> str:
             "- No scan of a real bleed. The real head CT below was not used for training, and no threshold was "
             "fitted to it. But it was looked at: that only the skull's cavity counts, without the slices near the "
             "vertex and the foramen magnum, and regions from 0.5 mL on, was decided after earlier weights marked "
-            "muscle outside its skull, a bone's edge and partial volume under its vertex. Its result below is "
-            "therefore no independent test.",
+            "muscle outside its skull, a bone's edge and partial volume under its vertex; training scans got a tilted "
+            "gantry, and voxels shared with bone ceased to be taught as blood, after such a look, too. Its result "
+            "below is therefore no independent test.",
+            "- The weights came from three runs of 30 minutes or less, each going on from the one before; one run of "
+            "the command gives others.",
             "",
             "Train it again with `manage.py train_ich_demo`; measure it again with "
             "`manage.py train_ich_demo --evaluate`, which writes this page.",
