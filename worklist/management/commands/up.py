@@ -46,6 +46,8 @@ OPTIONS = (
 
 
 class Command(BaseCommand):
+    # Checks import every address; what they could find, `./test` found before.
+    requires_system_checks = ()
     help = "Start Valkey, web, DICOM receiver, workers and beat; bring back what dies; end all on Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -103,9 +105,9 @@ class Command(BaseCommand):
         first_start = self._fresh = not User.objects.exists()
         demo_choice = os.environ.get("FIRSTREAD_DEMO", "")
         passwords = self._first_users(demo_choice != "0") if first_start else {}
-        call_command("models", "ensure-shipped", verbosity=0)
         if not self._wait_for_page(supervisor):
             return
+        call_command("models", "ensure-shipped", verbosity=0)
         self._announce(passwords)
         supervisor.start(processes.receiver())
         # A run that no living worker holds is free again: only this supervisor starts inference here.
