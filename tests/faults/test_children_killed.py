@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
 from collections.abc import Iterator
@@ -31,11 +30,6 @@ def _kill(house: House, name: str) -> int:
     pid = house.pids()[name]
     os.kill(pid, signal.SIGKILL)
     return pid
-
-
-def _acknowledged(output: str) -> int:
-    """How many C-STORE responses said success in storescu's verbose output."""
-    return len(re.findall(r"Received Store Response \(Success\)", output))
 
 
 def test_nothing_is_lost_when_receiver_worker_and_web_die_under_a_study(

@@ -17,6 +17,7 @@ from django.utils import timezone
 from foundation.queueing import Queue, broker_answers, queues_served
 from pacs.dimse import scu
 from worklist.live.models import Heartbeat
+from worklist.operations.addresses import reachable
 
 BEAT_SILENCE = timedelta(seconds=30)
 CACHE_SECONDS = 1.0
@@ -82,7 +83,7 @@ def _broker() -> tuple[bool, str]:
 
 
 def _receiver() -> tuple[bool, str]:
-    host = "127.0.0.1" if settings.DICOM_HOST in {"0.0.0.0", "::"} else settings.DICOM_HOST  # noqa: S104
+    host = reachable(settings.DICOM_HOST)
     try:
         scu.echo(
             host, settings.DICOM_PORT, called_aet=settings.AE_TITLE, calling_aet="HEALTHCHECK", timeout=1.0

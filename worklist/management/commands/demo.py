@@ -21,6 +21,7 @@ from pacs.dimse import scu
 from pacs.synthetic.datasets import SyntheticOrder
 from pacs.synthetic.lesions import LESION_KINDS
 from pacs.synthetic.studies import make_study, write_studies
+from worklist.operations.addresses import reachable
 from worklist.operations.department import Case, cases
 
 SENDER_AE_TITLE = "SYNTHETIC_CT"
@@ -85,7 +86,7 @@ class Command(BaseCommand):
         self._order(case, first)
         sent = scu.send(
             study.datasets,
-            self._dicom_host(),
+            reachable(settings.DICOM_HOST),
             settings.DICOM_PORT,
             called_aet=settings.AE_TITLE,
             calling_aet=SENDER_AE_TITLE,
@@ -112,7 +113,7 @@ class Command(BaseCommand):
             "modality": "CT",
             "ordered_at": timezone.now().isoformat(),
         }
-        host = "127.0.0.1" if settings.HTTP_HOST in {"0.0.0.0", "::"} else settings.HTTP_HOST  # noqa: S104
+        host = reachable(settings.HTTP_HOST)
         request = urllib.request.Request(
             f"http://{host}:{settings.HTTP_PORT}/api/orders/",
             data=json.dumps(document).encode(),
@@ -129,7 +130,3 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Firstread does not answer on port {settings.HTTP_PORT}. Start it with ./run."
             ) from error
-
-    @staticmethod
-    def _dicom_host() -> str:
-        return "127.0.0.1" if settings.DICOM_HOST in {"0.0.0.0", "::"} else settings.DICOM_HOST  # noqa: S104

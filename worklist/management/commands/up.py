@@ -26,6 +26,7 @@ from foundation.accounts.services import create_user
 from pacs.models import Study
 from triage import runs
 from worklist.operations import measures, processes
+from worklist.operations.addresses import reachable
 from worklist.operations.health import port_is_free
 from worklist.operations.supervisor import Supervisor
 
@@ -238,8 +239,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _address(self) -> str:
-        host = "127.0.0.1" if settings.HTTP_HOST in {"0.0.0.0", "::"} else settings.HTTP_HOST  # noqa: S104
-        return f"http://{host}:{settings.HTTP_PORT}/"
+        return f"http://{reachable(settings.HTTP_HOST)}:{settings.HTTP_PORT}/"
 
     def _step(self, what: str) -> None:
         self._say(f"[{self._before + time.monotonic() - self._began:5.1f} s] {what}")
