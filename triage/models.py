@@ -17,6 +17,14 @@ class ModelState(models.TextChoices):
     RETIRED = "retired", "Retired"
 
 
+class ModelKind(models.TextChoices):
+    """What a bundle answers with: a map of voxels, a probability for a whole input, or boxes."""
+
+    SEGMENTATION = "segmentation", "Segmentation"
+    CLASSIFICATION = "classification", "Classification"
+    DETECTION = "detection", "Detection"
+
+
 class ModelVersion(models.Model):
     """One version of one MONAI bundle, pinned by hash."""
 
@@ -38,6 +46,11 @@ class ModelVersion(models.Model):
     rank_threshold = models.FloatField(help_text="From this probability a finding raises the study.")
     alert_threshold = models.FloatField(help_text="From this probability a finding alerts.")
     config = models.JSONField(default=dict, help_text="configs/firstread.json as registered.")
+    kind = models.CharField(
+        max_length=16, choices=ModelKind.choices, default=ModelKind.SEGMENTATION, help_text="What it answers."
+    )
+    source = models.CharField(max_length=500, blank=True, help_text="Where the bundle came from.")
+    state_changed_at = models.DateTimeField(null=True, blank=True)
     registered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -48,6 +61,31 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+class ModelDecision(models.Model):
+    """Who moved a model version, or agreed that it may go live, when and why; never changed."""
+
+    class Action(models.TextChoices):
+        REGISTERED = "registered", "Registered"
+        APPROVED = "approved", "Approved"
+        MOVED = "moved", "Moved"
+
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="decisions")
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    action = models.CharField(max_length=16, choices=Action.choices)
+    from_state = models.CharField(max_length=16, choices=ModelState.choices, blank=True)
+    to_state = models.CharField(max_length=16, choices=ModelState.choices, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.get_action_display()}"
 
 
 class RoutingRule(models.Model):
@@ -133,6 +171,15 @@ class TriageRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     timings = models.JSONField(default=dict, help_text="Seconds by step.")
+    runtime = models.CharField(
+        max_length=32, blank=True, help_text="What computed it: torch, openvino, cuda."
+    )
+    urgency = models.PositiveSmallIntegerField(
+        default=0, help_text="0 routine, 1 ASAP, 2 STAT or emergency: the more urgent is taken first."
+    )
+    provisional = models.BooleanField(
+        default=False, help_text="Read before the study was complete; a later run answers for all of it."
+    )
     seg_sop_instance_uid = models.CharField(max_length=64, blank=True)
     seg_series_instance_uid = models.CharField(max_length=64, blank=True)
     sr_sop_instance_uid = models.CharField(max_length=64, blank=True)
@@ -147,6 +194,15 @@ class TriageRun(models.Model):
         return f"Run {self.pk}"
 
 
+class Comparison(models.TextChoices):
+    """A finding against the same patient's newest earlier study that the same kind of model answered."""
+
+    NEW = "new", "New since the prior"
+    KNOWN = "known", "Known, not grown"
+    GROWN = "grown", "Known, grown"
+    NOT_COMPARED = "not_compared", "Could not be compared"
+
+
 class Finding(models.Model):
     """What a run says about its target: present with a probability, or absent. Never a diagnosis."""
 
@@ -156,11 +212,19 @@ class Finding(models.Model):
 
     run = models.ForeignKey(TriageRun, on_delete=models.CASCADE, related_name="findings")
     tracking_uid = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64, blank=True, help_text="The target's name in the bundle.")
+    subtype = models.CharField(max_length=64, blank=True)
+    criticality = models.CharField(max_length=16, blank=True, help_text="As the bundle said at the time.")
+    rank_threshold = models.FloatField(null=True, blank=True, help_text="As it stood at the time.")
+    alert_threshold = models.FloatField(null=True, blank=True, help_text="As it stood at the time.")
     code = models.CharField(max_length=32)
     scheme = models.CharField(max_length=16)
     meaning = models.CharField(max_length=120)
     presence = models.CharField(max_length=16, choices=Presence.choices)
     probability = models.FloatField()
+    probability_method = models.CharField(
+        max_length=120, blank=True, help_text="How the model's output became a probability."
+    )
     volume_ml = models.FloatField(null=True, blank=True)
     largest_diameter_mm = models.FloatField(null=True, blank=True)
     side = models.CharField(max_length=16, blank=True, help_text="left, right, midline or both.")
@@ -171,6 +235,19 @@ class Finding(models.Model):
     key_sop_instance_uid = models.CharField(max_length=64, blank=True)
     key_series_instance_uid = models.CharField(max_length=64, blank=True)
     segment_number = models.PositiveSmallIntegerField(null=True, blank=True)
+    midline_shift_mm = models.FloatField(null=True, blank=True)
+    midline_shift_uncertainty_mm = models.FloatField(null=True, blank=True)
+    centroid_lps_mm = models.JSONField(null=True, blank=True, help_text="Patient coordinates [x, y, z].")
+    box_lps_mm = models.JSONField(
+        null=True, blank=True, help_text="Two corners [x, y, z, x, y, z] in patient coordinates."
+    )
+    comparison = models.CharField(
+        max_length=16, choices=Comparison.choices, blank=True, help_text="Against the newest analysed prior."
+    )
+    prior_finding = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="later_findings"
+    )
+    growth_ml = models.FloatField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.meaning}: {self.get_presence_display()}"
