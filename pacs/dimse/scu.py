@@ -10,8 +10,9 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, build_context
+from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from pacs.services.statuses import SUCCESS
@@ -149,10 +150,17 @@ def _entity(calling_aet: str, timeout: float) -> AE:
 
 
 def _associate(entity: AE, host: str, port: int, called_aet: str) -> Association:
-    association = entity.associate(host, port, ae_title=called_aet)
+    rejections: list[A_ASSOCIATE_RJ] = []
+
+    def note(event: evt.Event) -> None:
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            rejections.append(event.pdu)
+
+    association = entity.associate(host, port, ae_title=called_aet, evt_handlers=[(evt.EVT_PDU_RECV, note)])
     if association.is_established:
         return association
-    if association.is_rejected:
+    # pynetdicom takes a peer that refuses and closes at once for one that was never reached.
+    if association.is_rejected or rejections:
         raise PeerError(
             f"{called_aet} at {host}:{port} refused the association. Check the AE titles on both sides."
         )

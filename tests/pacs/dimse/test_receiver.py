@@ -33,6 +33,7 @@ from pydicom.uid import (
     generate_uid,
 )
 from pynetdicom import AE, build_context
+from pynetdicom.acse import ACSE
 
 from foundation.audit.models import AuditEvent
 from foundation.databases import is_postgresql
@@ -81,6 +82,20 @@ def test_dcmtk_echo_is_answered(receiver: Receiver) -> None:
 
 def test_our_own_echo_is_answered_and_says_who_does_not_answer(receiver: Receiver) -> None:
     assert scu.echo("127.0.0.1", receiver.port, called_aet="FIRSTREAD", calling_aet="ME") < 2
+    with pytest.raises(scu.PeerError, match="AE titles"):
+        scu.echo("127.0.0.1", receiver.port, called_aet="OTHER", calling_aet="ME")
+
+
+def test_a_refusal_that_comes_before_we_look_is_still_told_as_one(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_request = ACSE.send_request
+
+    def sent_and_asleep(self: ACSE) -> None:
+        send_request(self)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(ACSE, "send_request", sent_and_asleep)
     with pytest.raises(scu.PeerError, match="AE titles"):
         scu.echo("127.0.0.1", receiver.port, called_aet="OTHER", calling_aet="ME")
 
