@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -121,14 +120,3 @@ def _disk() -> tuple[bool, str]:
     if free < settings.MINIMUM_FREE_DISK_MB:
         return False, f"Only {free} MB free; storing is refused below {settings.MINIMUM_FREE_DISK_MB} MB."
     return True, f"{free} MB free"
-
-
-def port_is_free(host: str, port: int) -> bool:
-    """True when this process could listen there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

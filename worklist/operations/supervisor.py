@@ -122,6 +122,11 @@ class Supervisor:
                 child.process.wait(timeout=max(0.05, deadline - time.monotonic()))
             Supervisor._end_group(child)
 
+    def end(self, child: Child) -> None:
+        """End one child and forget it."""
+        self._children.remove(child)
+        self._stop([child])
+
     def log_of(self, child: Child) -> Path:
         """Where the child's output goes."""
         return self._logs / f"{child.name}.log"
