@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -12,10 +12,13 @@ from django.db.models import Count, Sum
 
 from pacs.models import Instance, Series, Study
 from pacs.selectors import metadata_of
-from triage.routing import SeriesFacts
+from triage.series import SeriesFacts
 
 # Within 30 degrees of an axis, an orientation has that axis's name: gantry tilt stays axial.
 _NAMED_WITHIN = np.cos(np.radians(30.0))
+# More headers than this are not read to measure a series; its slices tell when they are read.
+_MOST_HEADERS = 3000
+_NO_AGENT = {"NO", "NONE", "N", "WITHOUT", "WITHOUT CONTRAST", "NON CONTRAST", "NO CONTRAST"}
 _UNITS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 
 
@@ -59,10 +62,12 @@ def _facts(study: Study, series: Series, age: float | None, frames: int, instanc
         slice_thickness_mm=_number(_first(header, "00180050")),
         slices=frames,
         orientation=orientation_name(_values(header, "00200037")),
-        contrast_agent=str(_first(header, "00180010", "")),
+        contrast_agent=_contrast_agent(header),
         age_years=age,
         series_number=series.series_number or 0,
         derived=series.derived,
+        manufacturer=str(_first(header, "00080070", "")),
+        coverage_mm=None if series.derived else _coverage(series, instances, header),
     )
 
 
@@ -79,9 +84,61 @@ def orientation_name(values: list[Any]) -> str:
     return ("sagittal", "coronal", "axial")[axis]
 
 
+def coverage_mm(
+    orientation: list[Any], positions: Sequence[list[Any]], thickness_mm: float | None
+) -> float | None:
+    """From the lowest slice to the highest along their normal, plus one thickness; None when not known.
+
+    Args:
+        orientation: Image Orientation (Patient) of one slice.
+        positions: Image Position (Patient) of each.
+    """
+    directions = [_number(value) for value in orientation]
+    places = [[_number(value) for value in position] for position in positions]
+    whole = [place for place in places if len(place) == 3 and None not in place]
+    if len(directions) != 6 or None in directions or len(whole) < 2:
+        return None
+    axes = np.array(directions, dtype=float)
+    depths = np.array(whole, dtype=float) @ np.cross(axes[:3], axes[3:])
+    return float(np.ptp(depths)) + (thickness_mm or 0.0)
+
+
 def input_of(series_id: int) -> list[tuple[str, str]]:
     """SOP Instance UID and SHA-256 of every instance of a series, sorted."""
     return sorted(Instance.objects.filter(series_id=series_id).values_list("sop_instance_uid", "sha256"))
+
+
+def _coverage(series: Series, instances: int, header: Mapping[str, Any]) -> float | None:
+    orientation = _values(header, "00200037")
+    if len(orientation) != 6 or instances > _MOST_HEADERS:
+        return None
+    positions: list[list[Any]] = []
+    for instance in series.instances.only("metadata"):
+        content = metadata_of(instance)
+        if "LOCALIZER" in _values(content, "00080008"):
+            continue
+        positions += _positions(content)
+    return coverage_mm(orientation, positions, _number(_first(header, "00180050")))
+
+
+def _positions(content: Mapping[str, Any]) -> list[list[Any]]:
+    """Image Position (Patient) of each frame: per frame (PS3.3 C.7.6.16.2.3), else of the whole instance."""
+    places = [
+        item["00200032"]["Value"]
+        for frame in content.get("52009230", {}).get("Value", [])
+        for item in frame.get("00209113", {}).get("Value", [])[:1]
+        if item.get("00200032", {}).get("Value")
+    ]
+    return places or [position for position in [_values(content, "00200032")] if position]
+
+
+def _contrast_agent(header: Mapping[str, Any]) -> str:
+    """Contrast/Bolus Agent in words, or the meaning of its code (enhanced objects: PS3.3 C.7.6.4b)."""
+    if agent := str(_first(header, "00180010", "")).strip():
+        return "" if agent.upper() in _NO_AGENT else agent
+    for item in header.get("00180012", {}).get("Value", [])[:1]:
+        return str(_first(item, "00080104", "agent"))
+    return ""
 
 
 def _values(header: Mapping[str, Any], tag: str) -> list[Any]:

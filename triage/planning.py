@@ -16,7 +16,7 @@ from foundation.transitions import LostRace
 from pacs.models import Study, StudyState
 from triage.facts import facts_of, input_of
 from triage.models import ModelState, ModelVersion, RunState, TriagePlan, TriageRun
-from triage.routing import Decision, SeriesFacts, decide
+from triage.routing import Considered, Decision, SeriesFacts, decide
 from triage.states import RUN
 
 log = structlog.get_logger(__name__)
@@ -159,18 +159,27 @@ def _record(model: ModelVersion, decision: Decision) -> dict[str, Any]:
     return {
         "model": model.name,
         "version": model.version,
+        "model_state": model.state,
         "chosen": decision.chosen.series_instance_uid if decision.chosen else "",
         "analyse": decision.analyse,
         "reason": decision.reason,
-        "series": [
-            {
-                "series_instance_uid": item.facts.series_instance_uid,
-                "verdict": item.verdict.value,
-                "reason": item.reason,
-                "score": round(item.score, 2),
-            }
-            for item in decision.considered
-        ],
+        "series": [_series_record(item, decision) for item in decision.considered],
+    }
+
+
+def _series_record(item: Considered, decision: Decision) -> dict[str, Any]:
+    facts = item.facts
+    return {
+        "series_instance_uid": facts.series_instance_uid,
+        "series_number": facts.series_number,
+        "series_description": facts.series_description,
+        "modality": facts.modality,
+        "slices": facts.slices,
+        "chosen": decision.analyse and facts == decision.chosen,
+        "verdict": item.verdict.value,
+        "reason": item.reason,
+        "score": round(item.score, 2),
+        "parts": [{"about": p.about, "points": p.points, "text": p.text} for p in item.parts],
     }
 
 

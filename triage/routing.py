@@ -1,37 +1,80 @@
 """Which series of a study a model should look at, and why not the others: pure rules over plain values.
 
-Every series gets a verdict. *Fits* may be analysed; *unfit* is of the right modality and body part but
-outside the model's limits, so that a study with nothing better is "not analysed" and says why; *other*
-is none of the model's business. Among several that fit, one is chosen by a score.
+Every series gets a verdict and a reason. *Fits* may be analysed; *unfit* is of the right modality and body
+part but outside the model's limits, so that a study with nothing better is "not analysed" and says why;
+*other* is none of the model's business. Among several that fit, the one with the highest score is chosen
+(triage/scoring.py), and the others say what it has over them.
 
 Conditions of a rule (RoutingRule.conditions, or `routing` in a bundle's firstread.json), all optional:
 
     modality                  code or list of codes
     body_part_any             canonical body parts; "" accepts an unknown one
+    orientation_any           axial, coronal, sagittal, oblique; "" accepts an unknown one
     exclude_description_any   words that no series description may begin a word with
     require_description_any   words of which one must occur
     contrast_allowed          true accepts series with a contrast agent
     sharp_kernel_allowed      true accepts bone, lung and edge kernels
+    derived_allowed           true accepts reformats, projections and other derived images
+    prefer                    what scores: slice_thickness_mm [low, high], kernel, orientation
+
+Limits of a model (`input_limits` in firstread.json) that are judged here; the pixels' own are in
+triage/inference/guard.py:
+
+    modality                  list of codes
+    min_slices                fewest slices
+    slice_thickness_mm, coverage_mm, age_years    [low, high]; a value that is not given passes
+    kernel                    list of soft, sharp, unknown
+    manufacturer_any          words, one of which the manufacturer's name must hold
+    manufacturer_exclude_any  words that it must not hold
+    contrast                  false refuses series with a contrast agent, whatever a rule allows
+    image_types_excluded      values of Image Type
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from triage.scoring import PREFERENCES, ScorePart, comparison, score_parts, total
+from triage.series import (
+    Kernel,
+    SeriesFacts,
+    body_part_of,
+    canonical_body_part,
+    first_word,
+    kernel_of,
+)
+
+__all__ = [
+    "CONDITIONS",
+    "Considered",
+    "Decision",
+    "Kernel",
+    "SeriesFacts",
+    "Verdict",
+    "body_part_of",
+    "check_conditions",
+    "consider",
+    "decide",
+    "kernel_of",
+]
 
 CONDITIONS = frozenset(
     {
         "modality",
         "body_part_any",
+        "orientation_any",
         "exclude_description_any",
         "require_description_any",
         "contrast_allowed",
         "sharp_kernel_allowed",
+        "derived_allowed",
+        "prefer",
     }
 )
+_LISTS = ("body_part_any", "orientation_any", "exclude_description_any", "require_description_any")
 # SOP classes that hold no image of the patient: SEG, SR, presentation states, key objects, raw data, PDF.
 _NO_IMAGES = (
     "1.2.840.10008.5.1.4.1.1.66",
@@ -41,31 +84,10 @@ _NO_IMAGES = (
     "1.2.840.10008.5.1.4.1.1.9",
     "1.2.840.10008.5.1.4.1.1.481",
 )
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-
-_BODY_PARTS: tuple[tuple[str, str], ...] = (
-    ("HEAD", r"HEAD|BRAIN|SKULL|CRANI|CEREBR|KOPF|SCHAEDEL|SCHÄDEL|CRANE|CRÂNE|CCT|NCCT|STROKE"),
-    ("NECK", r"NECK|CERVIC|HALS|CSPINE|C-SPINE"),
-    ("CHEST", r"CHEST|THORA|LUNG|PULM|HEART|CARDIAC"),
-    ("ABDOMEN", r"ABD|LIVER|KIDNEY|PANCREAS"),
-    ("PELVIS", r"PELV|HIP"),
-    ("SPINE", r"SPINE|LUMBAR|LSPINE|TSPINE"),
-    ("EXTREMITY", r"EXTREM|KNEE|ANKLE|FOOT|HAND|WRIST|ELBOW|SHOULDER|FEMUR|TIBIA|ARM|LEG"),
-)
-# Not after "and" or a slash: "with and without contrast" and "w/wo contrast" are given with contrast too.
-_NO_CONTRAST = re.compile(
-    r"(?<![A-Z/])(?<!AND )(WITHOUT|W/O|WO|NON|NO|PRE|OHNE|SANS)[\s_-]*(I\.?V\.?[\s_-]*)?(CONTRAST|CONTR|KM|C\+)"
-)
-_SHARP_WORDS = re.compile(r"BONE|EDGE|LUNG|SHARP|DETAIL|ULTRA|HRCT")
-_SOFT_WORDS = re.compile(r"STAND|STD|SOFT|BRAIN|SMOOTH|NEURO|HEAD")
-
-
-class Kernel(StrEnum):
-    """What a reconstruction kernel does to edges."""
-
-    SOFT = "soft"
-    SHARP = "sharp"
-    UNKNOWN = "unknown"
+_SECONDARY_CAPTURE = ("1.2.840.10008.5.1.4.1.1.7",)
+_CAPTURES = {"SCREEN SAVE", "SCREENSHOT", "SCREEN CAPTURE", "DOSE_INFO"}
+_REFORMATS = {"MPR", "CSA MPR", "REFORMATTED", "REFORMAT", "PARALLEL", "CURVED", "RESAMPLED"}
+_PROJECTIONS = {"MIP", "MINIP", "PROJECTION IMAGE", "VOLREN", "VRT", "CSA 3D", "3D", "SURFACE", "CSA MIP"}
 
 
 class Verdict(StrEnum):
@@ -76,44 +98,22 @@ class Verdict(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True)
-class SeriesFacts:
-    """What is known of a series before its pixels are read; lengths in mm, ages in years.
-
-    Attributes:
-        image_type: values of Image Type (0008,0008) of a slice from the middle.
-        slices: frames in all instances.
-        orientation: axial, coronal, sagittal, oblique or "" when unknown.
-        derived: made here, not by a modality.
-    """
-
-    series_id: int
-    series_instance_uid: str
-    modality: str = ""
-    body_part_examined: str = ""
-    series_description: str = ""
-    study_description: str = ""
-    protocol_name: str = ""
-    sop_class_uid: str = ""
-    image_type: tuple[str, ...] = ()
-    kernel: str = ""
-    slice_thickness_mm: float | None = None
-    slices: int = 0
-    orientation: str = ""
-    contrast_agent: str = ""
-    age_years: float | None = None
-    series_number: int = 0
-    derived: bool = False
+_ORDER = (Verdict.FITS, Verdict.UNFIT, Verdict.OTHER)
 
 
 @dataclass(frozen=True)
 class Considered:
-    """A series, what it is to the model, and why in words."""
+    """A series, what it is to the model, and why in words; `parts` add up to its score."""
 
     facts: SeriesFacts
     verdict: Verdict
     reason: str
-    score: float = 0.0
+    parts: tuple[ScorePart, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """Higher suits the model better."""
+        return total(self.parts)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Decision:
     Attributes:
         chosen: the series to analyse, or the one that came closest, or None.
         reason: why nothing is analysed; "" when `analyse`.
-        considered: every series of the study.
+        considered: every series of the study, the best first, each with a reason.
     """
 
     chosen: SeriesFacts | None
@@ -147,24 +147,30 @@ def decide(
         rules: conditions of the model's active rules; a series fits when one of them accepts it.
         limits: `input_limits` of the model.
     """
-    considered = tuple(sorted((consider(facts, rules, limits) for facts in series), key=_rank))
+    considered = sorted((consider(facts, rules, limits) for facts in series), key=_rank)
     best = considered[0] if considered else None
     if best is None or best.verdict == Verdict.OTHER:
-        return Decision(None, False, "no series of this study is what the model is made for", considered)
+        why = "no series of this study is what the model is made for"
+        return Decision(None, False, why, tuple(considered))
     if best.verdict == Verdict.UNFIT:
         reasons = dict.fromkeys(item.reason for item in considered if item.verdict == Verdict.UNFIT)
-        return Decision(best.facts, False, "; ".join(list(reasons)[:3]), considered)
-    return Decision(best.facts, True, "", considered)
+        return Decision(best.facts, False, "; ".join(list(reasons)[:3]), tuple(considered))
+    explained = tuple(
+        replace(item, reason=_why(item, best)) if item.verdict == Verdict.FITS else item
+        for item in considered
+    )
+    return Decision(best.facts, True, "", explained)
 
 
 def consider(facts: SeriesFacts, rules: Sequence[Mapping[str, Any]], limits: Mapping[str, Any]) -> Considered:
-    """One series against a model's rules and limits."""
-    answers = [_by_rule(facts, rule, limits) for rule in rules]
+    """One series against a model's rules and limits; of several rules the kindest one speaks."""
+    answers = [
+        Considered(facts, *_by_rule(facts, rule, limits), score_parts(facts, rule.get("prefer")))
+        for rule in rules
+    ]
     if not answers:
         return Considered(facts, Verdict.OTHER, "the model has no active rule")
-    order = [Verdict.FITS, Verdict.UNFIT, Verdict.OTHER]
-    verdict, reason = min(answers, key=lambda answer: order.index(answer[0]))
-    return Considered(facts, verdict, reason, score(facts))
+    return min(answers, key=lambda item: (_ORDER.index(item.verdict), -item.score))
 
 
 def check_conditions(conditions: Any) -> list[str]:
@@ -172,59 +178,38 @@ def check_conditions(conditions: Any) -> list[str]:
     if not isinstance(conditions, dict):
         return ["conditions must be a JSON object"]
     faults = [f"{name} is no condition" for name in sorted(conditions.keys() - CONDITIONS)]
-    for name in ("body_part_any", "exclude_description_any", "require_description_any"):
+    for name in _LISTS:
         value = conditions.get(name, [])
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             faults.append(f"{name} must be a list of words")
+    prefer = conditions.get("prefer", {})
+    if not isinstance(prefer, dict) or prefer.keys() - PREFERENCES.keys():
+        faults.append(f"prefer must be an object with {', '.join(PREFERENCES)}")
+    elif not _is_range(prefer.get("slice_thickness_mm", [0, 1])):
+        faults.append("prefer.slice_thickness_mm must be two numbers")
     return faults
 
 
-def score(facts: SeriesFacts) -> float:
-    """How well a reconstruction suits a model of read-thickness soft-tissue slices; higher is better."""
-    points = 0.0
-    points += 20.0 * ("ORIGINAL" in facts.image_type) + 10.0 * ("PRIMARY" in facts.image_type)
-    points += 20.0 * (facts.orientation == "axial" or "AXIAL" in facts.image_type)
-    points += {Kernel.SOFT: 20.0, Kernel.UNKNOWN: 5.0, Kernel.SHARP: -20.0}[kernel_of(facts)]
-    if facts.slice_thickness_mm is not None:
-        away = max(2.5 - facts.slice_thickness_mm, facts.slice_thickness_mm - 5.0, 0.0)
-        points += max(0.0, 20.0 - 5.0 * away)
-    return points + min(facts.slices, 400) / 40.0
+def _is_range(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
 
 
-def kernel_of(facts: SeriesFacts) -> Kernel:
-    """Soft or sharp, by the vendors' names and by the series description."""
-    name = facts.kernel.strip().upper()
-    if match := re.match(r"(H|HR|HC|J|B|BR|BV|BF|Q|QR|U|D|T|I)(\d{2})[A-Z]?\b", name):  # Siemens
-        return Kernel.SHARP if int(match[2]) >= 50 else Kernel.SOFT
-    if match := re.match(r"FC(\d{2})", name):  # Canon, Toshiba
-        number = int(match[1])
-        return Kernel.SOFT if number < 30 or 40 <= number < 50 or 60 <= number < 70 else Kernel.SHARP
-    if _SHARP_WORDS.search(name) or name in {"D", "E", "L", "YA", "YC", "YD"}:
-        return Kernel.SHARP
-    if _SOFT_WORDS.search(name) or name in {"A", "B", "C", "UA", "UB", "UC", "SA", "SB"}:
-        return Kernel.SOFT
-    if _words(facts.series_description, ["BONE", "KNOCHEN", "LUNG"]):
-        return Kernel.SHARP
-    return Kernel.UNKNOWN
-
-
-def body_part_of(facts: SeriesFacts) -> str:
-    """Canonical body part: as received, else from the descriptions, else ""."""
-    received = facts.body_part_examined.strip().upper()
-    for text in (received, facts.series_description, facts.protocol_name, facts.study_description):
-        for part, pattern in _BODY_PARTS:
-            if re.search(rf"(?<![A-Z])({pattern})", text.upper()):
-                return part
-        if text and text == received:
-            return received  # a part that no table knows is still known not to be the head
-    return ""
+def _why(item: Considered, best: Considered) -> str:
+    """Why a series that fits was chosen, or what the chosen one has over it."""
+    points = f"{item.score:.4g} points"
+    if item is best:
+        return f"chosen with {points}: " + ", ".join(part.text for part in item.parts if part.points > 0.0)
+    name = f"series {best.facts.series_number}" if best.facts.series_number else "the chosen series"
+    ahead = comparison(best.parts, item.parts)
+    if not ahead:
+        return f"{name} suits as well ({points} each) and comes first"
+    return f"{name} suits better, {best.score:.4g} against {points}: {ahead}"
 
 
 def _rank(item: Considered) -> tuple[int, float, int, int, str]:
-    order = [Verdict.FITS, Verdict.UNFIT, Verdict.OTHER]
     facts = item.facts
     return (
-        order.index(item.verdict),
+        _ORDER.index(item.verdict),
         -item.score,
         -facts.slices,
         facts.series_number,
@@ -246,9 +231,9 @@ def _by_rule(facts: SeriesFacts, rule: Mapping[str, Any], limits: Mapping[str, A
 def _not_its_business(facts: SeriesFacts, rule: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
     if facts.derived:
         return "made here, not by a modality"
-    if facts.sop_class_uid.startswith(_NO_IMAGES):
+    if _is_class(facts, _NO_IMAGES):
         return "holds no images"
-    if facts.sop_class_uid.startswith(_SECONDARY_CAPTURE):
+    if _is_class(facts, _SECONDARY_CAPTURE) or _CAPTURES & set(facts.image_type):
         return "a secondary capture"
     if "LOCALIZER" in facts.image_type or "SCOUT" in facts.image_type:
         return "a localizer"
@@ -258,23 +243,41 @@ def _not_its_business(facts: SeriesFacts, rule: Mapping[str, Any], limits: Mappi
         return f"modality {facts.modality or 'unknown'}, not {' or '.join(modalities)}"
     parts = rule.get("body_part_any")
     part = body_part_of(facts)
-    if parts is not None and part not in {_canonical(p) for p in parts}:
+    if parts is not None and part not in {canonical_body_part(p) for p in parts}:
         return f"body part {part or 'unknown'}"
     return ""
 
 
+def _is_class(facts: SeriesFacts, roots: Sequence[str]) -> bool:
+    return any(facts.sop_class_uid == root or facts.sop_class_uid.startswith(f"{root}.") for root in roots)
+
+
 def _outside_rule(facts: SeriesFacts, rule: Mapping[str, Any]) -> str:
     description = facts.series_description
-    if word := _words(description, rule.get("exclude_description_any", [])):
+    if word := first_word(description, rule.get("exclude_description_any", [])):
         return f'the series is described as "{word}"'
     required = rule.get("require_description_any", [])
-    if required and not _words(description, required):
+    if required and not first_word(description, required):
         return "the series description names none of the required words"
     if facts.contrast_agent and not rule.get("contrast_allowed", False):
         return "a contrast agent was given"
     if kernel_of(facts) == Kernel.SHARP and not rule.get("sharp_kernel_allowed", False):
         return "reconstructed with a sharp kernel"
+    if not rule.get("derived_allowed", False) and (derivation := _derivation(facts)):
+        return derivation
+    orientations = rule.get("orientation_any")
+    if orientations and facts.orientation not in orientations:
+        return f"{facts.orientation or 'unknown'} slices, not {' or '.join(filter(None, orientations))}"
     return ""
+
+
+def _derivation(facts: SeriesFacts) -> str:
+    values = set(facts.image_type)
+    if values & _PROJECTIONS:
+        return "a projection of other images"
+    if values & _REFORMATS:
+        return "a reformat of other images"
+    return "derived from other images" if "DERIVED" in values else ""
 
 
 def _outside_limits(facts: SeriesFacts, limits: Mapping[str, Any]) -> str:
@@ -286,24 +289,26 @@ def _outside_limits(facts: SeriesFacts, limits: Mapping[str, Any]) -> str:
         return f"{facts.slices} slices, fewer than {least}"
     for name, value, unit in (
         ("slice_thickness_mm", facts.slice_thickness_mm, "mm slices"),
+        ("coverage_mm", facts.coverage_mm, "mm covered"),
         ("age_years", facts.age_years, "years of age"),
     ):
         if name in limits and value is not None:
             low, high = (float(v) for v in limits[name])
             if not low <= value <= high:
-                return f"{value:g} {unit}, outside {low:g} to {high:g}"
-    return ""
+                return f"{value:.4g} {unit}, outside {low:g} to {high:g}"
+    kernel, kernels = kernel_of(facts), limits.get("kernel")
+    if kernels and kernel not in kernels:
+        return f"a kernel that is {kernel}, not {' or '.join(kernels)}"
+    if facts.contrast_agent and limits.get("contrast") is False:
+        return "a contrast agent was given"
+    return _outside_manufacturers(facts.manufacturer, limits)
 
 
-def _canonical(part: str) -> str:
-    return body_part_of(SeriesFacts(0, "", body_part_examined=part))
-
-
-def _words(text: str, words: Sequence[str]) -> str:
-    """The first of `words` that begins a word of `text`; "without contrast" does not count as contrast."""
-    cleaned = _NO_CONTRAST.sub(" ", text.upper())
-    for word in words:
-        start = r"(?<![A-Z])" if word[:1].isalpha() else ""
-        if word and re.search(start + re.escape(word.upper()), cleaned):
-            return word
+def _outside_manufacturers(manufacturer: str, limits: Mapping[str, Any]) -> str:
+    name = manufacturer.upper()
+    wanted = limits.get("manufacturer_any") or []
+    if wanted and not any(word.upper() in name for word in wanted):
+        return f"made by {manufacturer or 'an unnamed manufacturer'}, not {' or '.join(wanted)}"
+    if any(word.upper() in name for word in limits.get("manufacturer_exclude_any") or []):
+        return f"made by {manufacturer}, which the model is not made for"
     return ""

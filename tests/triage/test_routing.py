@@ -31,7 +31,9 @@ LIMITS: dict[str, Any] = {
     "modality": ["CT"],
     "slice_thickness_mm": [0.4, 8.0],
     "min_slices": 12,
-    "image_types_excluded": ["MPR", "MIP"],
+    "image_types_excluded": ["ODD"],
+    "coverage_mm": [80, 320],
+    "manufacturer_exclude_any": ["acme"],
     "age_years": [18, 120],
 }
 HEAD = SeriesFacts(
@@ -70,7 +72,15 @@ def test_a_plain_head_ct_fits() -> None:
         ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.88.67"}, Verdict.OTHER, "no images"),
         ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.7"}, Verdict.OTHER, "secondary capture"),
         ({"derived": True}, Verdict.OTHER, "made here"),
-        ({"image_type": ("DERIVED", "SECONDARY", "MPR")}, Verdict.UNFIT, "image type MPR"),
+        ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.7.2"}, Verdict.OTHER, "secondary capture"),
+        ({"image_type": ("DERIVED", "SECONDARY", "SCREEN SAVE")}, Verdict.OTHER, "secondary capture"),
+        ({"image_type": ("DERIVED", "SECONDARY", "MPR")}, Verdict.UNFIT, "a reformat"),
+        ({"image_type": ("DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE")}, Verdict.UNFIT, "a reformat"),
+        ({"image_type": ("DERIVED", "SECONDARY", "MIP")}, Verdict.UNFIT, "a projection"),
+        ({"image_type": ("DERIVED", "PRIMARY", "AXIAL")}, Verdict.UNFIT, "derived from other images"),
+        ({"image_type": ("ORIGINAL", "PRIMARY", "ODD")}, Verdict.UNFIT, "image type ODD"),
+        ({"coverage_mm": 40.0}, Verdict.UNFIT, "40 mm covered, outside 80 to 320"),
+        ({"manufacturer": "ACME Imaging"}, Verdict.UNFIT, "made by ACME Imaging"),
         ({"series_description": "CTA HEAD 1MM"}, Verdict.UNFIT, "CTA"),
         ({"series_description": "HEAD C+"}, Verdict.UNFIT, "C+"),
         ({"series_description": "W/WO CONTRAST"}, Verdict.UNFIT, "CONTRAST"),
@@ -85,7 +95,8 @@ def test_a_plain_head_ct_fits() -> None:
         ({"series_description": "NON-CONTRAST"}, Verdict.FITS, ""),
         ({"series_description": "SURFACE"}, Verdict.FITS, ""),
         ({"body_part_examined": ""}, Verdict.FITS, ""),
-        ({"age_years": None, "slice_thickness_mm": None}, Verdict.FITS, ""),
+        ({"age_years": None, "slice_thickness_mm": None, "coverage_mm": None}, Verdict.FITS, ""),
+        ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.77.1.4"}, Verdict.FITS, ""),
     ],
 )
 def test_each_series_gets_a_verdict_and_a_reason(
@@ -138,7 +149,72 @@ def test_of_several_reconstructions_the_original_soft_read_thickness_axial_one_i
     decision = choose(scout, coronal, bone, thin, HEAD)
     assert decision.analyse and decision.chosen == HEAD
     assert len(decision.considered) == 5
-    assert all(item.reason for item in decision.considered if item.verdict != Verdict.FITS)
+    why = {item.facts.series_id: item.reason for item in decision.considered}
+    assert why[1].startswith("chosen with") and "a soft kernel" in why[1] and "slices of 5 mm" in why[1]
+    assert why[2].startswith("series 2 suits better") and "5 mm rather than slices of 0.625 mm" in why[2]
+    assert (why[3], why[4], why[5]) == (
+        "reconstructed with a sharp kernel", "a reformat of other images", "a localizer",
+    )  # fmt: skip
+
+
+def test_a_score_is_the_sum_of_parts_that_are_told_in_words() -> None:
+    item = consider(HEAD, [RULE], LIMITS)
+    assert [(part.about, part.points, part.text) for part in item.parts] == [
+        ("origin", 30.0, "original images"),
+        ("orientation", 20.0, "axial"),
+        ("kernel", 20.0, "a soft kernel"),
+        ("thickness", 20.0, "slices of 5 mm"),
+        ("slices", 0.8, "32 slices"),
+    ]
+    assert item.score == 90.8
+
+
+def test_of_two_equal_series_the_first_is_chosen_and_the_other_says_so() -> None:
+    twin = replace(HEAD, series_id=2, series_instance_uid="1.2", series_number=7)
+    decision = choose(twin, HEAD)
+    assert decision.chosen == HEAD
+    assert decision.considered[1].reason == "series 2 suits as well (90.8 points each) and comes first"
+
+
+def test_a_rule_may_prefer_thin_sharp_slices() -> None:
+    thin = replace(
+        HEAD, series_id=2, series_instance_uid="1.2", slice_thickness_mm=0.625, slices=280, kernel="BONE"
+    )
+    rule = RULE | {
+        "sharp_kernel_allowed": True,
+        "prefer": {"slice_thickness_mm": [0.4, 1.0], "kernel": "sharp"},
+    }
+    assert decide([HEAD, thin], [rule], LIMITS).chosen == thin
+
+
+@pytest.mark.parametrize(
+    ("limits", "changes", "reason"),
+    [
+        ({"kernel": ["soft"]}, {"kernel": ""}, "a kernel that is unknown, not soft"),
+        (
+            {"manufacturer_any": ["GE", "Siemens"]},
+            {"manufacturer": "Canon"},
+            "made by Canon, not GE or Siemens",
+        ),
+        ({"manufacturer_any": ["GE"]}, {"manufacturer": ""}, "an unnamed manufacturer"),
+        ({"manufacturer_any": ["GE"]}, {"manufacturer": "GE MEDICAL SYSTEMS"}, ""),
+        ({"contrast": False}, {"contrast_agent": "IOHEXOL"}, "a contrast agent was given"),
+        ({}, {"contrast_agent": "IOHEXOL"}, ""),
+    ],
+)
+def test_limits_on_kernel_manufacturer_and_contrast_hold_whatever_a_rule_allows(
+    limits: dict[str, Any], changes: dict[str, Any], reason: str
+) -> None:
+    rule = RULE | {"contrast_allowed": True, "sharp_kernel_allowed": True}
+    decision = decide([replace(HEAD, **changes)], [rule], LIMITS | limits)
+    assert decision.analyse == (not reason) and reason in decision.reason
+
+
+def test_a_rule_may_want_one_orientation_and_may_accept_reformats() -> None:
+    coronal = replace(HEAD, orientation="coronal", image_type=("DERIVED", "SECONDARY", "MPR"))
+    assert decide([coronal], [RULE | {"derived_allowed": True}], LIMITS).analyse
+    axial_only = RULE | {"derived_allowed": True, "orientation_any": ["axial"]}
+    assert decide([coronal], [axial_only], LIMITS).reason == "coronal slices, not axial"
 
 
 def test_a_head_ct_outside_the_limits_is_not_analysed_with_every_reason() -> None:
@@ -197,8 +273,7 @@ def test_a_decision_is_one_of_three_and_says_why(series: list[SeriesFacts]) -> N
     assert decision.applicable == bool(verdicts & {Verdict.FITS, Verdict.UNFIT})
     assert bool(decision.reason) != decision.analyse
     assert len(decision.considered) == len(series)
-    for item in decision.considered:
-        assert bool(item.reason) == (item.verdict != Verdict.FITS)
+    assert all(item.reason for item in decision.considered)
     if decision.analyse:
         assert decision.chosen is not None
         assert decision.chosen.modality == "CT" and decision.chosen.slices >= 12
@@ -211,7 +286,23 @@ def test_a_further_series_never_takes_away_an_analysis(series: list[SeriesFacts]
         assert choose(*series, more).analyse
 
 
+@given(STUDIES, FACTS)
+def test_adding_a_worse_series_never_changes_the_choice(series: list[SeriesFacts], more: SeriesFacts) -> None:
+    before = choose(*series)
+    if before.chosen is None or more.series_instance_uid in {s.series_instance_uid for s in series}:
+        return
+    verdicts = [Verdict.FITS, Verdict.UNFIT, Verdict.OTHER]
+    best, item = before.considered[0], consider(more, [RULE], LIMITS)
+    worse = (verdicts.index(item.verdict), -item.score) > (verdicts.index(best.verdict), -best.score)
+    after = choose(*series, more)
+    assert after.chosen == (before.chosen if worse else after.considered[0].facts)
+    assert not worse or after.analyse == before.analyse
+
+
 def test_unknown_conditions_are_refused() -> None:
     assert check_conditions(RULE) == []
+    assert check_conditions({"prefer": {"colour": "red"}}) and check_conditions({"prefer": []})
+    assert check_conditions({"prefer": {"slice_thickness_mm": [1]}})
+    assert check_conditions({"prefer": {"kernel": "sharp"}, "orientation_any": ["axial"]}) == []
     assert check_conditions({"modalty": "CT"}) == ["modalty is no condition"]
     assert check_conditions({"body_part_any": "HEAD"}) and check_conditions([])

@@ -27,10 +27,30 @@ def analysable(volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]
     below a quarter of the widest one. In the base, where no slice is closed, the outline of the cavity above holds
     for 45 mm.
     """
-    everywhere = np.ones(volume_hu.shape, dtype=bool)
+    cavity = closed_cavity(volume_hu, spacing_mm)
+    if cavity is None:
+        return np.ones(volume_hu.shape, dtype=bool)
+    area = cavity.sum(axis=(1, 2))
+    cavity[area < _SMALLEST_SHARE_OF_WIDEST_SLICE * area.max()] = False
+    lowest = int(np.flatnonzero(cavity.any(axis=(1, 2)))[0])
+    cavity[max(0, lowest - round(_BASE_MM / float(spacing_mm[0]))) : lowest] |= cavity.any(axis=0)
+    # The closing smooths the inner table: blood that lies in its hollows comes back.
+    near = ndimage.binary_dilation(cavity, structure=_disk(spacing_mm)[None])
+    result: NDArray[np.bool_] = near & ~(np.asarray(volume_hu) > _BONE_HU)
+    return result
+
+
+def closed_cavity(
+    volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]
+) -> NDArray[np.bool_] | None:
+    """What the skull encloses within single axial slices, bool [z, y, x]; None where that is below 500 mL.
+
+    ``volume_hu`` is [z, y, x] in HU, ``spacing_mm`` is (z, y, x). Near the base, where the skull is open to
+    the face, there is nothing.
+    """
     bone = np.asarray(volume_hu) > _BONE_HU
-    radius = max(1, round(_CLOSING_MM / 2.0 / float(spacing_mm[1])))
-    disk = np.hypot(*np.ogrid[-radius : radius + 1, -radius : radius + 1]) <= radius
+    disk = _disk(spacing_mm)
+    radius = len(disk) // 2
     cavity = np.zeros(volume_hu.shape, dtype=bool)
     for z, plane in enumerate(bone):
         if not plane.any():
@@ -40,16 +60,15 @@ def analysable(volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]
     # Orbits, sinuses and air cells are closed off by bone, too: the brain's cavity is the largest.
     labels, count = ndimage.label(ndimage.binary_erosion(cavity, structure=disk[None], border_value=0))
     if count == 0:
-        return everywhere
+        return None
     core = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     cavity = ndimage.binary_dilation(core, structure=disk[None], mask=cavity)
     if float(cavity.sum()) * float(np.prod(spacing_mm)) / 1000.0 < _SMALLEST_ML:
-        return everywhere
-    area = cavity.sum(axis=(1, 2))
-    cavity[area < _SMALLEST_SHARE_OF_WIDEST_SLICE * area.max()] = False
-    lowest = int(np.flatnonzero(cavity.any(axis=(1, 2)))[0])
-    cavity[max(0, lowest - round(_BASE_MM / float(spacing_mm[0]))) : lowest] |= cavity.any(axis=0)
-    # The closing smooths the inner table: blood that lies in its hollows comes back.
-    near = ndimage.binary_dilation(cavity, structure=disk[None])
-    result: NDArray[np.bool_] = near & ~bone
-    return result
+        return None
+    return cavity
+
+
+def _disk(spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
+    radius = max(1, round(_CLOSING_MM / 2.0 / float(spacing_mm[1])))
+    disk: NDArray[np.bool_] = np.hypot(*np.ogrid[-radius : radius + 1, -radius : radius + 1]) <= radius
+    return disk
