@@ -13,19 +13,35 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WEIGHTS = Path("models") / "model.pt"
-CONFIG_NAMES = ("metadata.json", "inference.json", "firstread.json")
+from triage.targets import TargetFinding, target_faults, targets
+
+__all__ = ["BundleChanged", "BundleFiles", "BundleRefused", "Fingerprint", "TargetFinding", "fingerprint",
+           "read_bundle", "require_same", "static_faults", "targets", "weights_of"]  # fmt: skip
+
+# By `format`: the file of the weights, and the configurations that must be there.
+WEIGHTS = {
+    "monai": Path("models") / "model.pt",
+    "torchscript": Path("models") / "model.ts",
+    "onnx": Path("models") / "model.onnx",
+}
+CONFIG_NAMES = {
+    "monai": ("metadata.json", "inference.json", "firstread.json"),
+    "torchscript": ("metadata.json", "firstread.json"),
+    "onnx": ("metadata.json", "firstread.json"),
+}
+KINDS = ("segmentation", "classification", "detection")
+DIMENSIONS = (2, 2.5, 3)
+RUNTIMES = ("torch", "openvino", "onnxruntime")
 CONFIG_SUFFIXES = frozenset({".json"})
 CODE_SUFFIXES = frozenset({".py", ".pyc", ".so", ".pkl", ".pickle", ".pth", ".sh", ".yaml", ".joblib"})
-REQUIRED_KEYS = (
-    "finding", "rank_threshold", "alert_threshold", "spacing_mm", "mask_threshold",
-    "min_component_ml", "probability", "input_limits", "routing",
-)  # fmt: skip
+REQUIRED_KEYS = ("input_limits", "routing")
+# Needed by kind: what only a map of voxels has.
+SEGMENTATION_KEYS = ("mask_threshold", "min_component_ml")
 
 # `_target_`: a class; a bare name is one of MONAI's own components, a dotted one must lie below these.
 TARGET_PREFIXES = ("monai.transforms.", "monai.networks.", "monai.inferers.", "torch.nn.")
@@ -84,13 +100,12 @@ def read_bundle(path: Path) -> BundleFiles:
     Raises:
         BundleRefused: something is missing, malformed or not allowed; every fault is listed.
     """
-    missing = [
-        str(p) for p in (*(Path("configs") / n for n in CONFIG_NAMES), WEIGHTS) if not (path / p).is_file()
-    ]
-    if missing:
+    config = _read_json(path / "configs" / "firstread.json")
+    weights = weights_of(path, config)
+    needed = (*(Path("configs") / name for name in CONFIG_NAMES[_format(config)]), weights)
+    if missing := [str(file) for file in needed if not (path / file).is_file()]:
         raise BundleRefused(f"{path.name} lacks {', '.join(missing)}")
     metadata = _read_json(path / "configs" / "metadata.json")
-    config = _read_json(path / "configs" / "firstread.json")
     faults = [*static_faults(path), *_config_faults(config)]
     version = metadata.get("version")
     if not isinstance(version, str) or not version.strip():
@@ -110,18 +125,29 @@ def read_bundle(path: Path) -> BundleFiles:
 def fingerprint(path: Path) -> Fingerprint:
     """Hash a bundle's weights and configuration; names count too, so that no file can be swapped in.
 
+    Whatever else lies beside the weights counts with the configuration.
+
     Raises:
-        BundleRefused: the weights are missing.
+        BundleRefused: the weights or configs/firstread.json are missing.
     """
-    try:
-        weights = _sha256(path / WEIGHTS)
-    except FileNotFoundError as error:
-        raise BundleRefused(f"{path.name} lacks {WEIGHTS}") from error
+    weights = weights_of(path, _read_json(path / "configs" / "firstread.json"))
+    if not (path / weights).is_file():
+        raise BundleRefused(f"{path.name} lacks {weights}")
+    others = [p for p in (path / "models").rglob("*") if p != path / weights]
     digest = hashlib.sha256()
-    for file in sorted((path / "configs").rglob("*")):
+    for file in sorted((*(path / "configs").rglob("*"), *others)):
         if file.is_file():
             digest.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode())
-    return Fingerprint(weights_sha256=weights, configs_sha256=digest.hexdigest())
+    return Fingerprint(weights_sha256=_sha256(path / weights), configs_sha256=digest.hexdigest())
+
+
+def weights_of(path: Path, config: Mapping[str, Any]) -> Path:
+    """Where a bundle's weights lie, relative to its folder, by its `format`; raises BundleRefused."""
+    if _format(config) not in WEIGHTS:
+        raise BundleRefused(
+            f"{path.name}: format {_format(config)!r} is none of {', '.join(WEIGHTS)} (configs/firstread.json)"
+        )
+    return WEIGHTS[_format(config)]
 
 
 def require_same(found: Fingerprint, pinned: Fingerprint) -> None:
@@ -214,19 +240,44 @@ def _target_allowed(target: Any) -> bool:
     return not modules or target.startswith(TARGET_PREFIXES)
 
 
+def _format(config: Mapping[str, Any]) -> str:
+    return str(config.get("format", "monai"))
+
+
 def _config_faults(config: dict[str, Any]) -> list[str]:
-    faults = [f"configs/firstread.json lacks {key}" for key in REQUIRED_KEYS if key not in config]
-    if faults:
-        return faults
-    finding = config["finding"]
-    if not isinstance(finding, dict) or {"code", "scheme", "meaning"} - finding.keys():
-        faults.append("finding needs code, scheme and meaning")
-    for key in ("rank_threshold", "alert_threshold", "mask_threshold"):
-        if not isinstance(config[key], int | float) or not 0.0 < float(config[key]) <= 1.0:
-            faults.append(f"{key} must lie above 0 and be at most 1")
-    if config.get("criticality", "critical") not in {"critical", "urgent", "normal"}:
-        faults.append("criticality must be critical, urgent or normal")
+    kind, dimensions = config.get("kind", "segmentation"), config.get("dimensions", 3)
+    faults = target_faults(config)
+    for key, value, allowed in (
+        ("kind", kind, KINDS),
+        ("dimensions", dimensions, DIMENSIONS),
+        ("runtime", config.get("runtime", "torch"), RUNTIMES),
+    ):
+        if value not in allowed:
+            faults.append(f"{key} {value!r} is none of {', '.join(map(str, allowed))}")
+    required = [*REQUIRED_KEYS]
+    if kind == "segmentation":
+        required += SEGMENTATION_KEYS
+        if not all(target.probability for target in _readable_targets(config)):
+            required.append("probability")
+    if dimensions == 3:
+        required.append("spacing_mm")
+    faults += [f"configs/firstread.json lacks {key}" for key in required if key not in config]
+    for key in ("input_limits", "routing"):
+        if not isinstance(config.get(key, {}), dict):
+            faults.append(f"{key} must be an object")
+    if "mask_threshold" in config and not 0.0 < _number(config["mask_threshold"]) <= 1.0:
+        faults.append("mask_threshold must lie above 0 and be at most 1")
+    if not isinstance(config.get("second_opinion_to", ""), str):
+        faults.append("second_opinion_to must be the name of a model")
     return faults
+
+
+def _readable_targets(config: dict[str, Any]) -> tuple[TargetFinding, ...]:
+    return () if target_faults(config) else targets(config)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
 def _walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -243,6 +294,8 @@ def _walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleRefused(f"{path.parent.parent.name} lacks configs/{path.name}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BundleRefused(f"{path.name} is not JSON: {error}") from error
     if not isinstance(content, dict):

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from foundation.accounts.models import User
 from foundation.audit import services as audit
-from triage.bundles import BundleRefused, Fingerprint, read_bundle
-from triage.models import ModelState, ModelVersion, RoutingRule
+from triage.bundles import BundleRefused, Fingerprint, read_bundle, targets
+from triage.models import ModelKind, ModelState, ModelVersion, RoutingRule
 from triage.routing import check_conditions
 from triage.states import MODEL, MODEL_EVENTS
 
@@ -35,7 +35,7 @@ def register_bundle(*, path: Path, state: str = ModelState.SHADOW, by: User | No
     files = read_bundle(path.resolve())
     if faults := check_conditions(files.config["routing"]):
         raise BundleRefused(f"{files.name}: routing: " + "; ".join(faults))
-    finding = files.config["finding"]
+    first = targets(files.config)[0]
     with transaction.atomic():
         model, created = ModelVersion.objects.get_or_create(
             name=files.name,
@@ -46,13 +46,14 @@ def register_bundle(*, path: Path, state: str = ModelState.SHADOW, by: User | No
                 "configs_sha256": files.fingerprint.configs_sha256,
                 "state": state,
                 "intended_use": files.intended_use,
-                "finding_code": finding["code"],
-                "finding_scheme": finding["scheme"],
-                "finding_meaning": finding["meaning"],
-                "criticality": files.config.get("criticality", "critical"),
-                "rank_threshold": float(files.config["rank_threshold"]),
-                "alert_threshold": float(files.config["alert_threshold"]),
+                "finding_code": first.code,
+                "finding_scheme": first.scheme,
+                "finding_meaning": first.meaning,
+                "criticality": first.criticality,
+                "rank_threshold": first.rank_threshold,
+                "alert_threshold": first.alert_threshold,
                 "config": files.config,
+                "kind": files.config.get("kind", ModelKind.SEGMENTATION),
                 "registered_by": by,
             },
         )

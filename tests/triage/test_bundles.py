@@ -20,6 +20,8 @@ from triage.bundles import (
     require_same,
 )
 
+EPIDURAL = {"name": "epidural", "code": "68752002", "scheme": "SCT", "meaning": "Epidural hemorrhage"}
+
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
@@ -96,6 +98,17 @@ def test_code_pickles_and_odd_configuration_are_refused(bundle: Path, name: str)
         {"alert_threshold": 1.5},
         {"criticality": "panic"},
         {"routing": None},
+        {"kind": "prophecy"},
+        {"dimensions": 4},
+        {"runtime": "abacus"},
+        {"format": "pickle"},
+        {"mask_threshold": None},
+        {"spacing_mm": None},
+        {"findings": []},
+        {"finding": None, "findings": [{"code": "1", "scheme": "SCT"}]},
+        {"finding": None, "findings": [EPIDURAL, EPIDURAL]},
+        {"findings": [EPIDURAL]},
+        {"finding": None, "findings": [EPIDURAL | {"output": -1}]},
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(bundle: Path, change: dict[str, object]) -> None:
@@ -124,9 +137,14 @@ def test_any_change_of_weights_or_configuration_changes_the_fingerprint(bundle: 
     with pytest.raises(BundleChanged, match="configuration changed"):
         require_same(fingerprint(bundle), pinned)
     config.write_text(before)
-    config.rename(bundle / "configs" / "other.json")
+    inference = bundle / "configs" / "inference.json"
+    inference.rename(bundle / "configs" / "other.json")
     assert fingerprint(bundle) != pinned
-    (bundle / "configs" / "other.json").rename(config)
+    (bundle / "configs" / "other.json").rename(inference)
+    assert fingerprint(bundle) == pinned
+    (bundle / "models" / "more.bin").write_bytes(b"x")
+    assert fingerprint(bundle) != pinned
+    (bundle / "models" / "more.bin").unlink()
     assert fingerprint(bundle) == pinned
     (bundle / "models" / "model.pt").write_bytes(b"other")
     with pytest.raises(BundleChanged, match="weights changed"):
