@@ -70,10 +70,11 @@ class Result:
     sr_sop_instance_uid: str = ""
 
 
-def take(*, run_id: int, holder: str | None = None) -> Lease | None:
+def take(*, run_id: int, holder: str | None = None, urgency: int = 0) -> Lease | None:
     """Hold a run, or None when it needs nobody: finished, stale, held by a living worker, or gone.
 
-    Counts the attempt. A run whose attempts are used up becomes failed here.
+    Counts the attempt. A run whose attempts are used up becomes failed here. `urgency` is recorded: as what
+    it was taken (triage/urgency.py).
     """
     run = TriageRun.objects.select_related("model", "series", "study__patient").filter(pk=run_id).first()
     if run is None or run.state not in ACTIVE_RUN_STATES or not _free(run):
@@ -92,6 +93,7 @@ def take(*, run_id: int, holder: str | None = None) -> Lease | None:
                 lease_until=now + timedelta(seconds=settings.TRIAGE_LEASE_SECONDS),
                 lease_holder=holder if holder is not None else this_process(),
                 attempts=run.attempts + 1,
+                urgency=urgency,
                 started_at=now,
                 reason="",
             )

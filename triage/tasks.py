@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from foundation.queueing import Queue, enqueue, task
-from triage import planning, runs
+from triage import early, planning, runs, waiting
 
 log = structlog.get_logger(__name__)
 
@@ -20,10 +20,17 @@ def plan(study_id: int) -> None:
     queue_due()
 
 
+@task(name="triage.plan_early", time_limit=120)
+def plan_early(study_id: int) -> None:
+    """Make provisional runs of a study that may be complete, and wake the inference workers."""
+    if early.plan_early(study_id=study_id):
+        queue_due()
+
+
 @task(name="triage.run", queue=Queue.INFERENCE, time_limit=RUN_LIMIT_SECONDS)
 def run(run_id: int) -> None:
-    """Carry out one run, unless it needs nobody."""
-    lease = runs.take(run_id=run_id)
+    """Carry out the most urgent run that waits, which need not be the one named; one message, one run."""
+    lease = waiting.take_most_urgent(named=run_id)
     if lease is not None:
         # Here and not above: torch costs seconds and memory that only the inference worker needs.
         from triage.execution import perform
