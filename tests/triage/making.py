@@ -46,18 +46,19 @@ def make_stack(
     thickness_mm: float,
     tilt_shift: float = 0.0,
     size: int = 48,
-    pixel_mm: float = 2.5,
+    pixel_mm: float | tuple[float, float] = 2.5,
 ) -> SliceStack:
     """Slices around the origin; `tilt_shift` moves each by that many mm per mm of depth along its columns.
 
     A pixel is the mean over its slice's thickness, as on a scanner.
     """
     normal = np.cross(row_direction, column_direction)
-    half = (size - 1) / 2.0 * pixel_mm
-    corner = -half * (row_direction + column_direction)
+    down, across = pixel_mm if isinstance(pixel_mm, tuple) else (pixel_mm, pixel_mm)
+    half = (size - 1) / 2.0
+    corner = -half * (across * row_direction + down * column_direction)
     positions = corner + depths_mm[:, None] * (normal + tilt_shift * column_direction)
-    grid = np.arange(size) * pixel_mm
-    plane = grid[:, None, None] * column_direction + grid[None, :, None] * row_direction
+    grid = np.arange(size)[:, None]
+    plane = grid[:, None] * down * column_direction + grid[None] * across * row_direction
     through = ((np.arange(5) + 0.5) / 5 - 0.5) * thickness_mm
     pixels = np.stack(
         [
@@ -71,7 +72,7 @@ def make_stack(
         positions=positions[upwards],
         row_direction=row_direction,
         column_direction=column_direction,
-        pixel_spacing_mm=(pixel_mm, pixel_mm),
+        pixel_spacing_mm=(down, across),
         thickness_mm=np.full(len(positions), thickness_mm),
         sources=tuple(FrameSource(f"1.2.{i}") for i in upwards),
     )
@@ -105,8 +106,11 @@ def _slice(stack: SliceStack, index: int, values: dict[str, Any]) -> Dataset:
     return dataset
 
 
-def enhanced_of(stack: SliceStack, order: Sequence[int], slope: float = 1.0) -> Dataset:
-    """One enhanced multi-frame CT with the slices in the given order; rescale differs by frame."""
+def enhanced_of(stack: SliceStack, order: Sequence[int], slope: float = 1.0, **values: object) -> Dataset:
+    """One enhanced multi-frame CT with the slices in the given order; rescale differs by frame.
+
+    Keyword arguments replace attributes of the whole object.
+    """
     dataset = _common(stack)
     dataset.SOPClassUID = EnhancedCTImageStorage
     dataset.SOPInstanceUID = generate_uid()
@@ -133,6 +137,8 @@ def enhanced_of(stack: SliceStack, order: Sequence[int], slope: float = 1.0) -> 
         pixels += _stored(stack.pixels[index], slope, intercept)
     dataset.PerFrameFunctionalGroupsSequence = DicomSequence(frames)
     dataset.PixelData = pixels
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
     return dataset
 
 

@@ -97,16 +97,12 @@ def _set(**values: object) -> Callable[[list[Dataset]], None]:
     [
         (_set(ImagePositionPatient=None), "no position"),
         (_set(ImageOrientationPatient=None), "no position or orientation"),
-        (_set(ImageOrientationPatient=[1, 0, 0, 0, 0, -1]), "different orientations"),
         (_set(ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), "right angles"),
         (_set(ImageOrientationPatient=[2, 0, 0, 0, 1, 0]), "unit vectors"),
         (_set(PixelSpacing=None), "no pixel spacing"),
-        (_set(PixelSpacing=[3, 3]), "different pixel spacings"),
         (_set(PixelSpacing=[0, 0]), "malformed"),
         (_set(RescaleSlope=None), "Hounsfield"),
         (_set(RescaleType="US"), "Hounsfield"),
-        (_set(Rows=12, Columns=48), "different sizes"),
-        (_set(FrameOfReferenceUID=generate_uid()), "Frame of Reference"),
         (_set(PhotometricInterpretation="MONOCHROME1"), "MONOCHROME2"),
         (_set(PixelData=b"\0\0"), "cannot be decoded"),
         (_set(SamplesPerPixel=3), "not a grey value image"),
@@ -119,6 +115,33 @@ def test_a_series_that_makes_no_volume_is_refused_with_the_reason(
     change(datasets)
     with pytest.raises(VolumeError, match=reason):
         read_stack(write(datasets, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set(ImageOrientationPatient=[1, 0, 0, 0, 0, -1]),
+        _set(PixelSpacing=[3, 3]),
+        _set(Rows=12, Columns=48),
+        _set(FrameOfReferenceUID=generate_uid()),
+    ],
+)
+def test_a_slice_of_another_geometry_is_left_out_and_the_gap_told(
+    stack: SliceStack, tmp_path: Path, change: Callable[[list[Dataset]], None]
+) -> None:
+    datasets = datasets_of(stack)
+    change(datasets)
+    read = read_stack(write(datasets, tmp_path))
+    assert len(read.pixels) == 11
+    assert read.notes[0].startswith("1 of 12 slices has another orientation, size or frame of reference")
+    assert read.notes[1].startswith("a slice seems to be missing: a gap of 8.0 mm")
+
+
+def test_without_a_frame_of_reference_there_is_no_place_for_a_result(
+    stack: SliceStack, tmp_path: Path
+) -> None:
+    with pytest.raises(VolumeError, match="Frame of Reference"):
+        read_stack(write(datasets_of(stack, FrameOfReferenceUID=""), tmp_path))
 
 
 def test_a_broken_file_and_too_few_slices_are_refused(stack: SliceStack, tmp_path: Path) -> None:

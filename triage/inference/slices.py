@@ -1,9 +1,9 @@
-"""From the files of a series to slices with known places: single-frame and enhanced multi-frame CT."""
+"""From the files of a series to slices with known places: single-frame and enhanced multi-frame CT and MR."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,59 +14,51 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import pixel_array
 
+from triage.inference.frames import TRAITS, Frame, frames_of, in_hounsfield_units
 from triage.inference.volume import AIR_HU, FrameSource, SliceStack, VolumeError, stacking_normal
 
 # Directions within half a degree are the same; places within this depth are the same slice.
 _SAME_DIRECTION = np.cos(np.radians(0.5))
 _SAME_DEPTH_MM = 0.02
 _MOST_FRAMES = 2000
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """One frame's geometry (mm, LPS) and rescale; `dataset` holds its pixels at `number` (from 1)."""
-
-    dataset: int
-    number: int
-    sop_instance_uid: str
-    instance_number: int
-    position: NDArray[np.float64]
-    row_direction: NDArray[np.float64]
-    column_direction: NDArray[np.float64]
-    pixel_spacing_mm: tuple[float, float]
-    thickness_mm: float
-    slope: float
-    intercept: float
+# Up to here repeats are slices made again for motion; above, the series holds more than one volume.
+_MOST_REPEATS = 0.25
+# A position that is there so often belongs to a perfusion or another dynamic series.
+_DYNAMIC = 4
+# A gap this much wider than its neighbours on both sides is a slice that did not come.
+_MISSING = 1.7
 
 
 def read_stack(files: Sequence[Path]) -> SliceStack:
-    """Read the instances of one series into HU slices, sorted by place.
+    """Read the instances of one series into slices, sorted by place; CT in HU, MR in its own grey values.
 
-    Localizers within the series and repeated places are left out, with a note; of a repeat the last
-    instance is kept, as it was made because the first was no good.
+    What does not belong to the one volume is left out with a note: localizers, slices of another
+    orientation, size or frame of reference than most, and second volumes at the same places. Of a slice that
+    was repeated the last is kept, as it was made because the first was no good.
 
     Raises:
-        VolumeError: not readable, no place or no Hounsfield units given, or slices that are not parallel
-            or not of one size.
+        VolumeError: not readable, not decodable, no place or no Hounsfield units given, or nothing tells
+            which of several images at one place to read.
     """
     datasets = [_read(path) for path in files]
     notes: list[str] = []
-    frames = list(_frames(datasets, notes))
+    frames = frames_of(datasets, notes)
     if len(frames) < 2:
         raise VolumeError("fewer than two slices with a position")
     if len(frames) > _MOST_FRAMES:
         raise VolumeError(f"{len(frames)} slices are more than the {_MOST_FRAMES} that can be analysed")
+    frames = _of_one_geometry(frames, notes)
     first = frames[0]
-    _must_agree(frames, first)
-    reference = {str(datasets[frame.dataset].get("FrameOfReferenceUID") or "") for frame in frames}
-    if len(reference) != 1 or reference == {""}:
+    if not first.frame_of_reference_uid:
         raise VolumeError("the slices do not share one Frame of Reference")
     normal = stacking_normal(first.row_direction, first.column_direction)
-    frames = _sorted_without_repeats(frames, normal, notes)
+    frames = _one_a_place(frames, normal, datasets, notes)
     if len(frames) < 2:
         raise VolumeError("all slices lie at the same position")
     positions = np.stack([frame.position for frame in frames])
     gaps = np.diff(positions @ normal)
+    notes += missing_slices(gaps)
+    notes += _announced_but_absent(datasets)
     thickness = np.array([frame.thickness_mm for frame in frames])
     thickness[thickness <= 0.0] = float(np.median(gaps))
     return SliceStack(
@@ -77,9 +69,23 @@ def read_stack(files: Sequence[Path]) -> SliceStack:
         pixel_spacing_mm=first.pixel_spacing_mm,
         thickness_mm=thickness,
         sources=tuple(FrameSource(frame.sop_instance_uid, frame.number) for frame in frames),
-        frame_of_reference_uid=reference.pop(),
+        frame_of_reference_uid=first.frame_of_reference_uid,
         notes=tuple(notes),
+        empty=AIR_HU if in_hounsfield_units(datasets[first.dataset]) else 0.0,
     )
+
+
+def missing_slices(gaps_mm: NDArray[np.float64]) -> list[str]:
+    """Notes of gaps that are much wider than the usual ones on both sides of them."""
+    notes = []
+    for index, gap in enumerate(gaps_mm):
+        sides = [gaps_mm[max(0, index - 3) : index], gaps_mm[index + 1 : index + 4]]
+        usual = max((float(np.median(side)) for side in sides if len(side)), default=0.0)
+        if usual > 0.0 and gap > _MISSING * usual:
+            count = max(1, round(float(gap) / usual) - 1)
+            some = "a slice seems" if count == 1 else f"{count} slices seem"
+            notes.append(f"{some} to be missing: a gap of {gap:.1f} mm where {usual:.1f} mm are usual")
+    return notes
 
 
 def _read(path: Path) -> Dataset:
@@ -89,109 +95,137 @@ def _read(path: Path) -> Dataset:
         raise VolumeError("an instance of the series cannot be read") from error
 
 
-def _frames(datasets: Sequence[Dataset], notes: list[str]) -> Iterator[_Frame]:
-    localizers = 0
-    for index, dataset in enumerate(datasets):
-        if "LOCALIZER" in dataset.get("ImageType", []):
-            localizers += 1
-            continue
-        if int(dataset.get("SamplesPerPixel", 1)) != 1 or "PixelData" not in dataset:
-            raise VolumeError("an instance of the series is not a grey value image")
-        try:
-            for number in range(1, int(dataset.get("NumberOfFrames") or 1) + 1):
-                yield _frame(dataset, index, number)
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
-            raise VolumeError("a position, orientation or rescale value is malformed") from error
-    if localizers:
-        notes.append(f"{localizers} localizer image{'s' if localizers > 1 else ''} left out")
+def _of_one_geometry(frames: list[Frame], notes: list[str]) -> list[Frame]:
+    """The frames of the orientation, size, pixel spacing and frame of reference that most have."""
+    groups: list[list[Frame]] = []
+    for frame in frames:
+        for group in groups:
+            if _same_geometry(frame, group[0]):
+                group.append(frame)
+                break
+        else:
+            groups.append([frame])
+
+    def suits(group: list[Frame]) -> tuple[int, float, tuple[str, int, str, int]]:
+        return -len(group), -abs(float(group[0].normal[2])), min(frame.order for frame in group)
+
+    groups.sort(key=suits)
+    left_out = len(frames) - len(groups[0])
+    if left_out:
+        one = left_out == 1
+        notes.append(
+            f"{left_out} of {len(frames)} slices {'has' if one else 'have'} another orientation, size or frame "
+            f"of reference and {'is' if one else 'are'} left out"
+        )
+    return groups[0]
 
 
-def _frame(dataset: Dataset, index: int, number: int) -> _Frame:
-    position = _lookup(dataset, number, "PlanePositionSequence", "ImagePositionPatient")
-    orientation = _lookup(dataset, number, "PlaneOrientationSequence", "ImageOrientationPatient")
-    spacing = _lookup(dataset, number, "PixelMeasuresSequence", "PixelSpacing")
-    if position is None or orientation is None:
-        raise VolumeError("a slice has no position or orientation")
-    if spacing is None:
-        raise VolumeError("a slice has no pixel spacing")
-    slope = _lookup(dataset, number, "PixelValueTransformationSequence", "RescaleSlope")
-    intercept = _lookup(dataset, number, "PixelValueTransformationSequence", "RescaleIntercept")
-    kind = _lookup(dataset, number, "PixelValueTransformationSequence", "RescaleType")
-    if slope is None or intercept is None or str(kind or "HU").strip().upper() not in {"HU", "HU_MOD"}:
-        raise VolumeError("the grey values are not given in Hounsfield units")
-    directions = np.array([float(v) for v in orientation])
-    row, column = directions[:3], directions[3:]
-    if directions.shape != (6,) or not np.allclose([row @ row, column @ column], 1.0, atol=1e-2):
-        raise VolumeError("an orientation is not made of two unit vectors")
-    if abs(row @ column) > 1e-2:
-        raise VolumeError("an orientation is not made of two vectors at right angles")
-    place = np.array([float(v) for v in position])
-    down, across = (float(v) for v in spacing)
-    finite = np.isfinite([*place, down, across, float(slope), float(intercept)]).all()
-    if place.shape != (3,) or down <= 0.0 or across <= 0.0 or not finite:
-        raise VolumeError("a position, spacing or rescale value is malformed")
-    thickness = _lookup(dataset, number, "PixelMeasuresSequence", "SliceThickness")
-    return _Frame(
-        dataset=index,
-        number=number,
-        sop_instance_uid=str(dataset.SOPInstanceUID),
-        instance_number=int(dataset.get("InstanceNumber") or 0),
-        position=place,
-        row_direction=row / np.linalg.norm(row),
-        column_direction=column / np.linalg.norm(column),
-        pixel_spacing_mm=(down, across),
-        thickness_mm=float(thickness) if thickness not in (None, "") else 0.0,
-        slope=float(slope),
-        intercept=float(intercept),
+def _same_geometry(a: Frame, b: Frame) -> bool:
+    return (
+        a.size == b.size
+        and a.frame_of_reference_uid == b.frame_of_reference_uid
+        and float(a.row_direction @ b.row_direction) >= _SAME_DIRECTION
+        and float(a.column_direction @ b.column_direction) >= _SAME_DIRECTION
+        and bool(np.allclose(a.pixel_spacing_mm, b.pixel_spacing_mm, rtol=1e-3))
     )
 
 
-def _lookup(dataset: Dataset, number: int, sequence: str, keyword: str) -> Any:
-    """An attribute of a frame: per frame, else shared (PS3.3 C.7.6.16), else of the whole instance."""
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
-    shared = dataset.get("SharedFunctionalGroupsSequence")
-    for groups in (per_frame[number - 1] if per_frame else None, shared[0] if shared else None):
-        items = groups.get(sequence) if groups is not None else None
-        if items and items[0].get(keyword) is not None:
-            return items[0].get(keyword)
-    return dataset.get(keyword)
-
-
-def _must_agree(frames: Sequence[_Frame], first: _Frame) -> None:
-    for frame in frames:
-        if (
-            frame.row_direction @ first.row_direction < _SAME_DIRECTION
-            or frame.column_direction @ first.column_direction < _SAME_DIRECTION
-        ):
-            raise VolumeError("the slices have different orientations")
-        if not np.allclose(frame.pixel_spacing_mm, first.pixel_spacing_mm, rtol=1e-3):
-            raise VolumeError("the slices have different pixel spacings")
-
-
-def _sorted_without_repeats(
-    frames: Sequence[_Frame], normal: NDArray[np.float64], notes: list[str]
-) -> list[_Frame]:
-    def order(frame: _Frame) -> tuple[int, str, int]:
-        return frame.instance_number, frame.sop_instance_uid, frame.number
-
-    by_depth = sorted(frames, key=lambda frame: (float(frame.position @ normal), *order(frame)))
-    kept: list[_Frame] = []
-    for frame in by_depth:
-        if kept and float((frame.position - kept[-1].position) @ normal) < _SAME_DEPTH_MM:
-            if order(frame) > order(kept[-1]):
-                kept[-1] = frame
-        else:
-            kept.append(frame)
-    repeats = len(frames) - len(kept)
+def _one_a_place(
+    frames: list[Frame], normal: NDArray[np.float64], datasets: Sequence[Dataset], notes: list[str]
+) -> list[Frame]:
+    """One frame for each depth, upwards; what else lies there is left out with a note, or refused."""
+    places = _places(frames, normal)
+    if _repeats(places) > _MOST_REPEATS * len(places):
+        most = sum(len(place) >= _DYNAMIC for place in places)
+        if 2 * most > len(places):
+            raise VolumeError(f"each position is there {_DYNAMIC} times or more: a dynamic series")
+        if not all(_same_content(place, datasets) for place in places):
+            frames = _one_volume(frames, normal, notes)
+            places = _places(frames, normal)
+    repeats = _repeats(places)
     if repeats:
         notes.append(f"{repeats} of {len(frames)} slices repeat a position; of each the last was used")
-    return kept
+    return [max(place, key=lambda frame: frame.order) for place in places]
 
 
-def _pixels(datasets: Sequence[Dataset], frames: Sequence[_Frame]) -> NDArray[np.float32]:
-    """HU of the frames, float32 [slice, row, column]; each instance is decoded once."""
-    first = datasets[frames[0].dataset]
-    shape = (int(first.Rows), int(first.Columns))
+def _places(frames: list[Frame], normal: NDArray[np.float64]) -> list[list[Frame]]:
+    by_depth = sorted(frames, key=lambda frame: (float(frame.position @ normal), frame.order))
+    places: list[list[Frame]] = []
+    for frame in by_depth:
+        if places and float((frame.position - places[-1][0].position) @ normal) < _SAME_DEPTH_MM:
+            places[-1].append(frame)
+        else:
+            places.append([frame])
+    return places
+
+
+def _repeats(places: list[list[Frame]]) -> int:
+    return sum(len(place) - 1 for place in places)
+
+
+def _same_content(place: list[Frame], datasets: Sequence[Dataset]) -> bool:
+    """Are the images at a place the same image under several names? Frames of one object are told apart."""
+    first = place[0]
+    return all(
+        frame is first
+        or (
+            frame.dataset != first.dataset
+            and (frame.slope, frame.intercept) == (first.slope, first.intercept)
+            and datasets[frame.dataset].PixelData == datasets[first.dataset].PixelData
+        )
+        for frame in place
+    )
+
+
+def _one_volume(frames: list[Frame], normal: NDArray[np.float64], notes: list[str]) -> list[Frame]:
+    """Of several volumes at the same places, the one that a trait sets apart."""
+    count = len(_places(frames, normal))
+    for index, (name, _, _) in enumerate(TRAITS):
+        groups: dict[str, list[Frame]] = {}
+        for frame in frames:
+            groups.setdefault(frame.traits[index], []).append(frame)
+        whole = {
+            value: group
+            for value, group in groups.items()
+            if (own := _places(group, normal))
+            and 5 * len(own) >= 4 * count
+            and _repeats(own) <= _MOST_REPEATS * len(own)
+        }
+        if len(groups) > 1 and whole:
+            chosen = min(whole, key=_preference(name, whole, normal))
+            notes.append(
+                f"{len(frames) - len(whole[chosen])} of {len(frames)} slices are of another {name} "
+                f'than "{chosen or "none"}" and are left out'
+            )
+            return whole[chosen]
+    raise VolumeError("the same positions hold different images, and nothing tells which to read")
+
+
+def _preference(
+    name: str, groups: dict[str, list[Frame]], normal: NDArray[np.float64]
+) -> Callable[[str], tuple[Hashable, ...]]:
+    """Without contrast first, then the most slices; of acquisitions the last, else the first by name."""
+    latest = {value: max(frame.order for frame in group) for value, group in groups.items()}
+    by_time = sorted(latest, key=lambda value: latest[value], reverse=name == "acquisition")
+
+    def key(value: str) -> tuple[Hashable, ...]:
+        with_agent = name == "contrast agent" and value != ""
+        return with_agent, -len(_places(groups[value], normal)), by_time.index(value)
+
+    return key
+
+
+def _announced_but_absent(datasets: Sequence[Dataset]) -> list[str]:
+    """A note when the series was announced with more instances (0020,1209) than there are."""
+    said = Counter(str(dataset.get("NumberOfSeriesRelatedInstances") or "") for dataset in datasets)
+    text, _ = said.most_common(1)[0]
+    announced = int(text) if text.isdigit() else 0
+    return [f"{len(datasets)} of {announced} announced images came"] if announced > len(datasets) else []
+
+
+def _pixels(datasets: Sequence[Dataset], frames: Sequence[Frame]) -> NDArray[np.float32]:
+    """Values of the frames, float32 [slice, row, column]; each instance is decoded once."""
+    shape = frames[0].size
     wanted: dict[int, list[int]] = {}
     for place, frame in enumerate(frames):
         wanted.setdefault(frame.dataset, []).append(place)
@@ -200,23 +234,37 @@ def _pixels(datasets: Sequence[Dataset], frames: Sequence[_Frame]) -> NDArray[np
         stored = _decode(datasets[index])
         if stored.shape[1:] != shape:
             raise VolumeError("the slices have different sizes")
-        padding = datasets[index].get("PixelPaddingValue")
+        in_hu = in_hounsfield_units(datasets[index])
+        empty = AIR_HU if in_hu else 0.0
         for place in places:
             frame = frames[place]
             raw = stored[frame.number - 1]
             plane = raw.astype(np.float32) * np.float32(frame.slope) + np.float32(frame.intercept)
-            if padding is not None:
-                plane[raw == int(padding)] = AIR_HU
-            pixels[place] = np.maximum(plane, AIR_HU)
+            plane[_padding(datasets[index], raw)] = empty
+            pixels[place] = np.maximum(plane, AIR_HU) if in_hu else plane
         del datasets[index].PixelData
     return pixels
 
 
+def _padding(dataset: Dataset, raw: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pixels outside of what was imaged: one stored value or a range of them (PS3.3 C.7.5.1.1.2)."""
+    value = dataset.get("PixelPaddingValue")
+    if value is None:
+        return np.zeros(raw.shape, dtype=bool)
+    limit = dataset.get("PixelPaddingRangeLimit")
+    ends = sorted((int(value), int(value if limit is None else limit)))
+    outside: NDArray[np.bool_] = (raw >= ends[0]) & (raw <= ends[1])
+    return outside
+
+
 def _decode(dataset: Dataset) -> NDArray[Any]:
+    """Stored values [frame, row, column], uncompressed."""
+    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
+    name = syntax.name if syntax is not None else "no transfer syntax given"
     try:
         stored = pixel_array(dataset)  # unlike Dataset.pixel_array it keeps no second copy
-    except (ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
-        raise VolumeError("the pixels of an instance cannot be decoded") from error
+    except (ValueError, RuntimeError, AttributeError, NotImplementedError, KeyError, IndexError) as error:
+        raise VolumeError(f"the pixels of an instance cannot be decoded ({name})") from error
     if dataset.get("PhotometricInterpretation") != "MONOCHROME2":
         raise VolumeError("the grey values are not MONOCHROME2")
     return stored if stored.ndim == 3 else stored[None]

@@ -42,7 +42,7 @@ class SliceStack:
     """Parallel slices with their places, sorted upwards along `normal`.
 
     Attributes:
-        pixels: float32 [slice, row, column] in HU.
+        pixels: float32 [slice, row, column] in HU (MR: its own grey values).
         positions: float64 [slice, 3], LPS in mm of the centre of pixel [0, 0].
         row_direction: unit vector along which the column index grows.
         column_direction: unit vector along which the row index grows.
@@ -50,7 +50,8 @@ class SliceStack:
         thickness_mm: float64 [slice], nominal.
         sources: the frame of each slice.
         frame_of_reference_uid: as received.
-        notes: what was left out, in words.
+        notes: what was left out or is missing, in words.
+        empty: the value where no slice is: air for CT, 0 for MR.
     """
 
     pixels: Array
@@ -62,6 +63,7 @@ class SliceStack:
     sources: tuple[FrameSource, ...]
     frame_of_reference_uid: str = ""
     notes: tuple[str, ...] = field(default=())
+    empty: float = AIR_HU
 
     @cached_property
     def normal(self) -> Points:
@@ -116,7 +118,7 @@ class RegularVolume:
     """An axis-aligned LPS grid: x grows to the left, y to the back, z to the head.
 
     Attributes:
-        array: float32 [z, y, x] in HU, -1024 where no slice is.
+        array: float32 [z, y, x] in HU, -1024 where no slice is (MR: 0).
         spacing_mm: (z, y, x).
         origin_lps_mm: patient (x, y, z) of the centre of voxel [0, 0, 0].
     """
@@ -146,7 +148,7 @@ def to_regular(stack: SliceStack, spacing_mm: tuple[float, float, float]) -> Reg
     """Resample slices into the regular grid that covers all of them.
 
     Linear between neighbouring slices and between pixels; grids coarser than the data are averaged over
-    the voxel first. Nothing is invented outside: those voxels are air (-1024).
+    the voxel first. Nothing is invented outside: those voxels are air (-1024; MR: 0).
 
     Args:
         stack: two slices or more.
@@ -246,14 +248,14 @@ def _sample(stack: SliceStack, planes: Array, points: Points) -> Array:
     depth = points @ stack.normal
     lower = np.clip(np.searchsorted(stack.depths_mm, depth, side="right") - 1, 0, len(planes) - 2)
     part = np.clip((depth - stack.depths_mm[lower]) / stack.gaps_mm[lower], 0.0, 1.0)
-    below = _bilinear(planes, lower, *stack.pixels_of(lower, points))
-    above = _bilinear(planes, lower + 1, *stack.pixels_of(lower + 1, points))
+    below = _bilinear(planes, lower, *stack.pixels_of(lower, points), stack.empty)
+    above = _bilinear(planes, lower + 1, *stack.pixels_of(lower + 1, points), stack.empty)
     value = below * (1.0 - part) + above * part
     bottom, top = stack.slabs_mm[0, 0], stack.slabs_mm[-1, 1]
-    return np.where((depth < bottom) | (depth > top), AIR_HU, value).astype(np.float32)
+    return np.where((depth < bottom) | (depth > top), stack.empty, value).astype(np.float32)
 
 
-def _bilinear(planes: Array, index: NDArray[Any], row: Points, column: Points) -> Points:
+def _bilinear(planes: Array, index: NDArray[Any], row: Points, column: Points, empty: float) -> Points:
     rows, columns = planes.shape[1:]
     outside = (row < -0.5) | (row > rows - 0.5) | (column < -0.5) | (column > columns - 0.5)
     row, column = np.clip(row, 0.0, rows - 1.0), np.clip(column, 0.0, columns - 1.0)
@@ -263,7 +265,7 @@ def _bilinear(planes: Array, index: NDArray[Any], row: Points, column: Points) -
     dr, dc = row - r0, column - c0
     value = (planes[index, r0, c0] * (1 - dc) + planes[index, r0, c1] * dc) * (1 - dr)
     value += (planes[index, r1, c0] * (1 - dc) + planes[index, r1, c1] * dc) * dr
-    return np.where(outside, AIR_HU, value)
+    return np.where(outside, empty, value)
 
 
 def _pixel_box(stack: SliceStack, index: int, corners: Points) -> tuple[slice, slice] | None:
