@@ -45,6 +45,13 @@ class StudyCompleted(Event):
 
 
 @dataclass(frozen=True)
+class SendingPaused(Event):
+    """A study's last open association closed, and nothing says yet whether all images are here."""
+
+    study_id: int
+
+
+@dataclass(frozen=True)
 class OrderReceived(Event):
     """An order is new or changed; `study_id` is None while no image has arrived."""
 

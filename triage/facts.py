@@ -103,6 +103,29 @@ def coverage_mm(
     return float(np.ptp(depths)) + (thickness_mm or 0.0)
 
 
+def depths_of(series: Series) -> list[float]:
+    """Depth of every slice along the series' normal, mm, in no order; empty where that is not known."""
+    directions: Any = None
+    depths: list[float] = []
+    for instance in series.instances.only("metadata"):
+        content = metadata_of(instance)
+        orientation = [_number(value) for value in _values(content, "00200037")]
+        if len(orientation) != 6 or None in orientation:
+            return []
+        axes = np.array(orientation, dtype=float)
+        normal = np.cross(axes[:3], axes[3:])
+        if directions is None:
+            directions = normal
+        elif float(directions @ normal) < _NAMED_WITHIN:
+            return []
+        for place in _positions(content):
+            numbers = [_number(value) for value in place]
+            if len(numbers) != 3 or None in numbers:
+                return []
+            depths.append(float(np.array(numbers, dtype=float) @ directions))
+    return depths
+
+
 def input_of(series_id: int) -> list[tuple[str, str]]:
     """SOP Instance UID and SHA-256 of every instance of a series, sorted."""
     return sorted(Instance.objects.filter(series_id=series_id).values_list("sop_instance_uid", "sha256"))

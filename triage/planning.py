@@ -27,7 +27,7 @@ NEWER_INPUT = "more images arrived; another run answers for them"
 
 
 @dataclass(frozen=True)
-class _Input:
+class Input:
     """What a run is asked about: its hash and the instances in it."""
 
     digest: str
@@ -45,20 +45,24 @@ def plan_runs(*, study_id: int) -> list[TriageRun]:
         if study.state != StudyState.COMPLETE or study.completed_at is None:
             return []
         facts = facts_of(study)
-        models = list(ModelVersion.objects.filter(state__in=PLANNED_STATES).order_by("name", "version", "pk"))
+        models = models_to_plan()
         made: list[TriageRun] = []
         considered: list[dict[str, Any]] = []
         reasons: list[str] = []
         for model in models:
-            decision = decide(facts, _rules(model), model.config.get("input_limits", {}))
+            decision = decide(facts, rules_of(model), model.config.get("input_limits", {}))
             considered.append(_record(model, decision))
             if decision.chosen is None:
                 reasons.append(f"{model.name}: {decision.reason}")
-                _outdate(study, model, keep="")
+                outdate_others(study, model, keep="")
             else:
                 run, created = _run_for(study, model, decision, decision.chosen)
                 made += [run] if created else []
-                _outdate(study, model, keep=run.input_hash)
+                outdate_others(study, model, keep=run.input_hash)
+        # Early answers about all that is here now are answers like any other.
+        TriageRun.objects.filter(study=study, provisional=True).exclude(state=RunState.STALE).update(
+            provisional=False
+        )
         TriagePlan.objects.update_or_create(
             study=study,
             defaults={
@@ -73,6 +77,11 @@ def plan_runs(*, study_id: int) -> list[TriageRun]:
     return made
 
 
+def models_to_plan() -> list[ModelVersion]:
+    """Models that look at new studies, in a fixed order."""
+    return list(ModelVersion.objects.filter(state__in=PLANNED_STATES).order_by("name", "version", "pk"))
+
+
 def unplanned_studies() -> QuerySet[Study]:
     """Complete studies whose last completion no plan answers, the oldest completion first."""
     return (
@@ -82,7 +91,8 @@ def unplanned_studies() -> QuerySet[Study]:
     )
 
 
-def _rules(model: ModelVersion) -> list[dict[str, Any]]:
+def rules_of(model: ModelVersion) -> list[dict[str, Any]]:
+    """Conditions of a model's active rules."""
     return list(model.rules.filter(active=True).order_by("pk").values_list("conditions", flat=True))
 
 
@@ -90,7 +100,7 @@ def _run_for(
     study: Study, model: ModelVersion, decision: Decision, chosen: SeriesFacts
 ) -> tuple[TriageRun, bool]:
     """The run of a model on its chosen series: an existing one, or a new one."""
-    asked = _input(chosen, "" if decision.analyse else decision.reason)
+    asked = input_for(chosen, "" if decision.analyse else decision.reason)
     now = timezone.now()
     waiting = {"state": RunState.WAITING, "queued_at": None}
     refused = {
@@ -116,13 +126,16 @@ def _run_for(
     return run, created
 
 
-def _input(chosen: SeriesFacts, refusal: str) -> _Input:
-    """A refusal is an answer to these instances and this reason; a later rule may ask them anew."""
+def input_for(chosen: SeriesFacts, refusal: str = "") -> Input:
+    """What a run on a series is asked about.
+
+    A refusal is an answer to these instances and this reason; a later rule may ask them anew.
+    """
     instances = input_of(chosen.series_id)
     lines = [f"{uid} {sha256}" for uid, sha256 in instances]
     if refusal:
         lines.insert(0, f"not analysed: {refusal}")
-    return _Input(hashlib.sha256("\n".join(lines).encode()).hexdigest(), [uid for uid, _ in instances])
+    return Input(hashlib.sha256("\n".join(lines).encode()).hexdigest(), [uid for uid, _ in instances])
 
 
 def _bring_back(run: TriageRun) -> None:
@@ -135,7 +148,7 @@ def _bring_back(run: TriageRun) -> None:
         log.info("run_changed_while_planning", run_id=run.pk)
 
 
-def _outdate(study: Study, model: ModelVersion, keep: str) -> None:
+def outdate_others(study: Study, model: ModelVersion, keep: str) -> None:
     """Every other run of this model on this study is about input that is not the newest."""
     others = TriageRun.objects.filter(study=study, model=model).exclude(state=RunState.STALE)
     for run in others.exclude(input_hash=keep):

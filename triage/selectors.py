@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from pacs.models import Study, StudyState
-from triage.models import Finding, ModelState, RunState, TriagePlan, TriageRun
+from triage.models import FINAL_RUN_STATES, Finding, ModelState, Outcome, RunState, TriagePlan, TriageRun
 
 REASON_LENGTH = 500
 
@@ -20,6 +20,8 @@ class RunFacts:
     model: str
     state: str
     reason: str
+    provisional: bool = False
+    positive: bool = False
 
 
 def runs_of_study(study: Study) -> QuerySet[TriageRun]:
@@ -35,7 +37,10 @@ def current_runs(study: Study, *, live_only: bool = True) -> QuerySet[TriageRun]
 
 def findings_of(study: Study, *, live_only: bool = True) -> QuerySet[Finding]:
     """Findings that hold now, the most probable first; shadow models' are seen by no reader."""
-    findings = Finding.objects.filter(run__study=study, run__state=RunState.DONE)
+    findings = Finding.objects.filter(run__study=study, run__state=RunState.DONE).exclude(
+        # Part of a head without a finding says nothing about the whole.
+        run__provisional=True, presence=Finding.Presence.ABSENT,
+    )  # fmt: skip
     if live_only:
         findings = findings.filter(run__model_state=ModelState.LIVE)
     return findings.select_related("run__model").order_by("-probability", "pk")
@@ -45,7 +50,10 @@ def ai_state_of(study: Study) -> tuple[str, str]:
     """Status of the contract's `ai_status`, and its reason in words."""
     plan = TriagePlan.objects.filter(study=study).first()
     planned = plan is not None and plan.study_completed_at == study.completed_at
-    facts = [RunFacts(run.model.name, run.state, run.reason) for run in current_runs(study)]
+    facts = [
+        RunFacts(run.model.name, run.state, run.reason, run.provisional, run.outcome == Outcome.POSITIVE)
+        for run in current_runs(study)
+    ]
     return ai_status(
         receiving=study.state == StudyState.RECEIVING,
         planned=planned,
@@ -59,6 +67,8 @@ def ai_status(
 ) -> tuple[str, str]:
     """The rule: work under way first, then what went wrong, then done. Never "negative" for silence.
 
+    A look at images that may not be all counts while more may come only where it found something.
+
     Args:
         receiving: images still arrive.
         planned: a plan answers the study's last completion.
@@ -67,6 +77,8 @@ def ai_status(
     """
     by_state: dict[str, list[RunFacts]] = {}
     for run in runs:
+        if receiving and run.provisional and run.state in FINAL_RUN_STATES and not run.positive:
+            continue
         by_state.setdefault(run.state, []).append(run)
     if RunState.RUNNING in by_state:
         return "running", ""

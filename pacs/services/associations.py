@@ -6,14 +6,20 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from foundation import events
 from foundation.audit import services as audit
 from pacs import completeness
-from pacs.models import Study
+from pacs.models import Study, StudyState
 from pacs.services.objects import Source
+
+# A sender that opens an association for every image or two says nothing by closing one.
+PAUSE_AFTER_INSTANCES = 8
 
 
 def close_association(*, source: Source) -> list[int]:
     """Take an ended association out of its studies' counts, record it, and apply the completeness rule.
+
+    A study that is not complete now, but may be, is told of as `SendingPaused`.
 
     Returns:
         Ids of the studies that are complete now.
@@ -42,7 +48,12 @@ def close_association(*, source: Source) -> list[int]:
                 },
             )
     association.study_ids.clear()
-    return completeness.complete_due_studies(study_ids=study_ids)
+    completed = completeness.complete_due_studies(study_ids=study_ids)
+    brought = {pk for pk in study_ids if association.instances.get(pk, 0) >= PAUSE_AFTER_INSTANCES}
+    waiting = Study.objects.filter(pk__in=brought, state=StudyState.RECEIVING, associations_open=0)
+    for pk in waiting.values_list("pk", flat=True):
+        events.publish(events.SendingPaused(study_id=pk))
+    return completed
 
 
 def forget_associations() -> int:

@@ -89,8 +89,9 @@ def stored() -> Callable[..., Study]:
 
 @pytest.fixture
 def news(monkeypatch: pytest.MonkeyPatch) -> list[events.Event]:
-    """What triage publishes, in order of commit."""
+    """What triage publishes and hears, in order of commit."""
     heard: list[events.Event] = []
-    for kind in (events.TriagePlanned, events.TriageStarted, events.TriageRunFinished):
+    kinds = (events.SendingPaused, events.TriagePlanned, events.TriageStarted, events.TriageRunFinished)
+    for kind in kinds:
         monkeypatch.setitem(events._handlers, kind, [heard.append])
     return heard
