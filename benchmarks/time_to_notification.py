@@ -1,0 +1,224 @@
+"""From the last image to the alert on the ER's screen: `python benchmarks/time_to_notification.py`.
+
+    python benchmarks/time_to_notification.py [--studies 20] [--lesion intraparenchymal] [--volume-ml 30]
+
+Starts the whole house, opens the ER page in Chromium, and sends 40-slice 512x512 head CTs with a bleed by
+C-STORE, one at a time. The clock runs from the answer to the last C-STORE to the moment the alert's card
+stands in the page (a MutationObserver looks, and the next frame is drawn). Two kinds of sender: one that
+announces how many images there are, and one that does not, as most scanners. Cleared devices report 22 to
+34 seconds from acquisition to notification.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.embedded")
+
+import django  # noqa: E402
+
+django.setup()
+
+from pacs.dimse import scu  # noqa: E402
+from pacs.synthetic.studies import make_study  # noqa: E402
+from tests.chromium import ARGUMENTS  # noqa: E402
+from tests.house import House, eventually  # noqa: E402
+
+TIMINGS = (
+    "import json; from triage.models import TriageRun as T; print(json.dumps(T.objects.get(pk={}).timings))"
+)
+GOALS = {"p50": 3.0, "p95": 5.0, "beyond the model, p50": 1.5}
+# Where each accession number was first drawn, by the browser's clock, which is this machine's.
+WATCH = r"""() => {
+  window.drawn = {};
+  const look = () => {
+    for (const card of document.querySelectorAll('[data-testid=alert-card]')) {
+      const found = card.textContent.match(/accession (TTN\d{5})/);
+      if (found && !(found[1] in window.drawn)) {
+        window.drawn[found[1]] = 0;
+        requestAnimationFrame(() => { window.drawn[found[1]] = Date.now() / 1000; });
+      }
+    }
+  };
+  new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of one study."""
+
+    total: float
+    model: float
+    steps: dict[str, float]
+
+
+def another(datasets: list[Dataset], accession: str, *, announce: bool) -> list[Dataset]:
+    """The same images as another patient's study."""
+    study, series = generate_uid(), generate_uid()
+    made = []
+    for source in datasets:
+        dataset = copy.copy(source)
+        dataset.file_meta = copy.copy(source.file_meta)
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        dataset.PatientID, dataset.AccessionNumber = accession, accession
+        if not announce:
+            for keyword in ("ImagesInAcquisition", "NumberOfStudyRelatedInstances"):
+                if keyword in dataset:
+                    delattr(dataset, keyword)
+        made.append(dataset)
+    return made
+
+
+def measure(house: House, page: Page, token: str, datasets: list[Dataset], accession: str) -> Measured:
+    """Send one study and wait for its card."""
+    house.api(
+        "/api/orders/",
+        token,
+        body={
+            "accession_number": accession,
+            "patient_id": accession,
+            "patient_name": f"SYNTHETIC^{accession}",
+            "study_instance_uid": str(datasets[0].StudyInstanceUID),
+            "priority": "stat",
+            "location_class": "er",
+            "location": "Bay 1",
+            "department": "Emergency",
+            "reason_for_exam": "Synthetic",
+            "procedure": "CT head",
+            "modality": "CT",
+            "ordered_at": "2026-01-05T08:00:00Z",
+        },
+    )
+    answered = 0.0
+
+    def on_answer(uid: str, status: int) -> None:
+        nonlocal answered
+        answered = time.time()
+
+    sent = scu.send(
+        datasets, "127.0.0.1", house.dicom_port,
+        called_aet="FIRSTREAD", calling_aet="MODALITY", on_answer=on_answer,
+    )  # fmt: skip
+    assert not sent.failed, sent.failed
+    drawn = 0.0
+    deadline = time.monotonic() + 60
+    while not drawn:
+        if time.monotonic() > deadline:
+            path = f"/api/triage-runs/?study_instance_uid={datasets[0].StudyInstanceUID}"
+            sys.exit(f"No alert within 60 s: {json.dumps(house.api(path, token)['results'], indent=1)}")
+        drawn = float(page.evaluate("name => window.drawn[name] || 0", accession))
+        page.wait_for_timeout(100)
+    path = f"/api/triage-runs/?study_instance_uid={datasets[0].StudyInstanceUID}"
+    runs = [run for run in house.api(path, token)["results"] if run["model"] == "ich_demo"]
+    timings = json.loads(house.manage("shell", "-c", TIMINGS.format(runs[0]["id"])).splitlines()[-1])
+    steps = {
+        "last answer to worker": _after(runs[0]["started_at"], answered),
+        "worker to result": _after(runs[0]["finished_at"], answered)
+        - _after(runs[0]["started_at"], answered),
+        "result to screen": drawn - answered - _after(runs[0]["finished_at"], answered),
+    }
+    return Measured(drawn - answered, float(timings.get("predict", 0.0)), steps)
+
+
+def _after(moment: str, clock: float) -> float:
+    return datetime.fromisoformat(moment).timestamp() - clock
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` of the values do not exceed (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--studies", type=int, default=20, help="of each kind of sender")
+    parser.add_argument("--lesion", default="intraparenchymal")
+    parser.add_argument("--volume-ml", type=float, default=30.0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        sys.exit("Chromium is missing. Install it: apt-get update && apt-get install -y chromium")
+    print("making one synthetic head CT, 40 slices of 512x512 ...", flush=True)
+    images = make_study(4242, options.lesion, options.volume_ml, slices=40, slice_mm=4.0).datasets
+    results: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="firstread-ttn-") as folder:
+        # The site's own quiet time, not the tests' short one.
+        house = House(Path(folder) / "data", environment={"FIRSTREAD_QUIET_SECONDS": "10"})
+        house.start()
+        try:
+            token = house.token("bench", "service")
+            password = house.add_user("er-bench", "er_staff", department="Emergency")
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+                page = browser.new_page(viewport={"width": 1920, "height": 1080})
+                page.goto(f"{house.url}/accounts/login/")
+                page.fill("input[name=login]", "er-bench")
+                page.fill("input[name=password]", password)
+                page.click("button[type=submit]")
+                page.goto(f"{house.url}/er")
+                page.wait_for_load_state("networkidle")
+                page.evaluate(WATCH)
+                for announce in (True, False):
+                    kind = "count announced" if announce else "count not announced"
+                    measured = []
+                    for number in range(options.studies + 1):
+                        accession = f"TTN{int(announce)}{number:04d}"
+                        one = measure(
+                            house, page, token, another(images, accession, announce=announce), accession
+                        )
+                        if number:  # the first one warms the caches
+                            measured.append(one)
+                        print(f"  {kind} {number}: {one.total:.2f} s {one.steps}")
+                    results[kind] = summary(measured)
+                browser.close()
+        finally:
+            house.stop()
+    for kind, figures in results.items():
+        print(
+            f"\n{kind}, {options.studies} studies, seconds from the last C-STORE answer to the drawn alert:"
+        )
+        for name, value in figures.items():
+            goal = GOALS.get(name)
+            print(f"  {name:<28} {value:6.2f}" + (f"   goal {goal:g}" if goal else ""))
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+def summary(measured: list[Measured]) -> dict[str, float]:
+    """Percentiles and medians by step."""
+    total = [one.total for one in measured]
+    found = {
+        "p50": statistics.median(total),
+        "p95": percentile(total, 0.95),
+        "longest": max(total),
+        "model alone, p50": statistics.median(one.model for one in measured),
+        "beyond the model, p50": statistics.median(one.total - one.model for one in measured),
+    }
+    for step in measured[0].steps:
+        found[step] = statistics.median(one.steps[step] for one in measured)
+    return found
+
+
+if __name__ == "__main__":
+    main()
