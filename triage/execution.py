@@ -8,33 +8,27 @@ from __future__ import annotations
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import structlog
-from django.conf import settings
 from django.db import OperationalError
-from highdicom import UID
 from pydicom.dataset import Dataset
-from pydicom.sr.coding import Code
 
 from pacs.selectors import instance_paths
 from pacs.services import Outcome as StoreOutcome
 from pacs.services import store_derived
 from triage import registry, runs
 from triage.bundles import BundleRefused
+from triage.findings import BadAnswer, Said, findings_of, probability_of
 from triage.inference import engine
 from triage.inference.bundle import BundleError
-from triage.models import Finding, ModelState, ModelVersion, Outcome, TriageRun
+from triage.models import ModelState, ModelVersion, Outcome, TriageRun
 from triage.results.headers import read_headers
-from triage.results.seg import SEGMENT, make_seg
-from triage.results.sr import make_sr
-from triage.results.statement import Statement
+from triage.results.seg import make_seg
+from triage.results.sr import Measured, make_srs
 
 log = structlog.get_logger(__name__)
-
-SIDES = {"bilateral": "both"}
 
 
 class NotStored(Exception):
@@ -70,7 +64,7 @@ def perform(lease: runs.Lease) -> None:
         log.warning("triage_lease_lost", run_id=lease.run.pk)
     except engine.OutsideLimits as error:
         _settle(lease, runs.not_analysed, str(error))
-    except (BundleRefused, BundleError) as error:
+    except (BundleRefused, BundleError, BadAnswer) as error:
         _settle(lease, runs.fail, _first_line(error))
     except InputMissing as error:
         _settle(lease, runs.fail, str(error))
@@ -102,33 +96,44 @@ def _perform(lease: runs.Lease) -> None:
         list(files.values()), bundle, run.model.weights_sha256, between_steps=lambda: runs.renew(lease)
     )
     analysed = time.monotonic()
-    present = analysis.probability >= run.model.rank_threshold
-    finding = _finding(run, analysis, present)
-    used = dict.fromkeys(source.sop_instance_uid for source in analysis.stack.sources)
-    headers = read_headers([files[uid] for uid in used])
-    statement = _statement(run.model, finding)
-    seg = make_seg(analysis.mask, analysis.stack.sources, headers, statement) if present else None
-    sr = make_sr(statement, headers, seg)
-    if seg is not None:
-        finding.segment_number = SEGMENT
+    said = findings_of(run, analysis)
+    seg, srs = _objects(analysis, said, files)
+    positive = any(one.present for one in said)
     runs.finish(
         lease,
         runs.Result(
-            outcome=Outcome.POSITIVE if present else Outcome.NEGATIVE,
-            probability=analysis.probability,
+            outcome=Outcome.POSITIVE if positive else Outcome.NEGATIVE,
+            probability=probability_of(said),
             weights_sha256=analysis.weights_sha256,
+            runtime=analysis.runtime,
             timings={
                 "load": round(loaded - began, 3),
                 **analysis.timings,
                 "objects": round(time.monotonic() - analysed, 3),
             },
-            findings=[finding],
+            findings=[one.finding for one in said],
             seg_sop_instance_uid=str(seg.SOPInstanceUID) if seg is not None else "",
             seg_series_instance_uid=str(seg.SeriesInstanceUID) if seg is not None else "",
-            sr_sop_instance_uid=str(sr.SOPInstanceUID),
+            sr_sop_instance_uid=str(srs[0].SOPInstanceUID),
         ),
-        store=lambda: _store([seg, sr] if seg is not None else [sr]),
+        store=lambda: _store([seg, *srs] if seg is not None else srs),
     )
+
+
+def _objects(
+    analysis: engine.Analysis, said: Sequence[Said], files: Mapping[str, Path]
+) -> tuple[Dataset | None, list[Dataset]]:
+    """The Segmentation of what was drawn, if anything was, and the SR documents."""
+    used = dict.fromkeys(source.sop_instance_uid for source in analysis.sources)
+    headers = read_headers([files[uid] for uid in used])
+    drawn = [(one.statement, one.mask) for one in said if one.mask is not None]
+    seg = make_seg(drawn, analysis.sources, headers) if drawn else None
+    for number, one in enumerate((one for one in said if one.mask is not None), start=1):
+        one.finding.segment_number = number
+    measured = [
+        Measured(one.statement, one.finding.segment_number, one.finding.key_sop_instance_uid) for one in said
+    ]
+    return seg, make_srs(measured, headers, seg)
 
 
 def _files_of(run: TriageRun) -> dict[str, Path]:
@@ -144,47 +149,6 @@ def _files_of(run: TriageRun) -> dict[str, Path]:
     if missing := len(wanted) - len(files):
         raise InputMissing(f"{missing} of {len(wanted)} instances are not in the archive any more")
     return files
-
-
-def _finding(run: TriageRun, analysis: engine.Analysis, present: bool) -> Finding:
-    finding = Finding(
-        tracking_uid=str(UID()),
-        code=run.model.finding_code,
-        scheme=run.model.finding_scheme,
-        meaning=run.model.finding_meaning,
-        presence=Finding.Presence.PRESENT if present else Finding.Presence.ABSENT,
-        probability=analysis.probability,
-    )
-    if present:
-        area = analysis.mask.sum(axis=(1, 2))
-        slices = np.flatnonzero(area)
-        key = analysis.stack.sources[int(area.argmax())]
-        side = analysis.extraction.side
-        assert run.series is not None
-        finding.volume_ml = round(analysis.extraction.volume_ml, 2)
-        finding.largest_diameter_mm = round(analysis.extraction.largest_diameter_mm, 1)
-        finding.side = SIDES.get(side, side)
-        finding.slice_from, finding.slice_to = int(slices[0]) + 1, int(slices[-1]) + 1
-        finding.key_sop_instance_uid = key.sop_instance_uid
-        finding.key_series_instance_uid = run.series.series_instance_uid
-    return finding
-
-
-def _statement(model: ModelVersion, finding: Finding) -> Statement:
-    return Statement(
-        model=model.name,
-        version=model.version,
-        weights_sha256=model.weights_sha256,
-        finding=Code(finding.code, finding.scheme, finding.meaning),
-        present=finding.presence == Finding.Presence.PRESENT,
-        probability=finding.probability,
-        threshold=model.rank_threshold,
-        volume_ml=finding.volume_ml,
-        largest_diameter_mm=finding.largest_diameter_mm,
-        side=finding.side,
-        tracking_uid=finding.tracking_uid,
-        software_version=f"Firstread {settings.VERSION}",
-    )
 
 
 def _store(objects: list[Dataset]) -> None:

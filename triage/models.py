@@ -251,3 +251,20 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.meaning}: {self.get_presence_display()}"
+
+    @property
+    def matters(self) -> str:
+        """Critical, urgent or normal; as the model says where the finding does not."""
+        return self.criticality or self.run.model.criticality
+
+    @property
+    def ranks_from(self) -> float:
+        """From this probability the finding raises its study."""
+        own = self.rank_threshold
+        return self.run.model.rank_threshold if own is None else own
+
+    @property
+    def alerts_from(self) -> float:
+        """From this probability the finding alerts."""
+        own = self.alert_threshold
+        return self.run.model.alert_threshold if own is None else own

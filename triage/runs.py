@@ -56,6 +56,7 @@ class Result:
         probability: of the finding, 0 to 1.
         weights_sha256: of the weights that were loaded.
         timings: seconds by step.
+        runtime: what computed it: torch, openvino, onnxruntime, cuda.
         findings: unsaved rows, without their run.
         seg_sop_instance_uid, seg_series_instance_uid, sr_sop_instance_uid: objects made, or "".
     """
@@ -68,6 +69,7 @@ class Result:
     seg_sop_instance_uid: str = ""
     seg_series_instance_uid: str = ""
     sr_sop_instance_uid: str = ""
+    runtime: str = ""
 
 
 def take(*, run_id: int, holder: str | None = None, urgency: int = 0) -> Lease | None:
@@ -134,6 +136,7 @@ def finish(lease: Lease, result: Result, store: Callable[[], None] = lambda: Non
             seg_series_instance_uid=result.seg_series_instance_uid,
             sr_sop_instance_uid=result.sr_sop_instance_uid,
             timings=result.timings,
+            runtime=result.runtime,
             reason="",
         )
         for finding in result.findings:

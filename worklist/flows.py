@@ -189,7 +189,7 @@ def compare_missing() -> None:
     missing = TriageRun.objects.filter(
         ~Exists(compared),
         state__in=FINAL_RUN_STATES,
-        model__state__in=quality.MEASURED,
+        model_state__in=quality.MEASURED,
         study__report__state__in=SIGNED_REPORT_STATES,
         study__report__updated_at__gte=timezone.now() - COMPARED_AGAIN,
     )

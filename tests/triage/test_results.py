@@ -20,7 +20,7 @@ from triage.inference.slices import read_stack
 from triage.inference.volume import SliceStack, mask_to_stack, to_regular
 from triage.results.headers import read_headers
 from triage.results.seg import make_seg
-from triage.results.sr import make_sr
+from triage.results.sr import Measured, make_srs
 from triage.results.statement import Statement
 
 DCIODVFY = Path(sys.executable).parent / "dciodvfy"
@@ -52,6 +52,12 @@ def faults(dataset: Dataset, folder: Path) -> list[str]:
     lines = (done.stdout + done.stderr).splitlines()
     assert lines, "dciodvfy said nothing"
     return [line for line in lines if line.startswith("Error")]
+
+
+def make_sr(statement: Statement, headers: list[Dataset], seg: Dataset | None) -> Dataset:
+    """The one document of one finding."""
+    (document,) = make_srs([Measured(statement, 1 if seg is not None else None)], headers, seg)
+    return document
 
 
 def placed(seg: Dataset) -> dict[tuple[str, int], np.ndarray]:
@@ -96,7 +102,7 @@ def test_every_seg_frame_lies_on_the_image_it_was_drawn_on_whatever_the_order_of
     paths = write(datasets, tmp_path)
     read = read_stack(paths)
     mask = drawn_on(read)
-    seg = make_seg(mask, read.sources, read_headers(paths), STATEMENT)
+    seg = make_seg([(STATEMENT, mask)], read.sources, read_headers(paths))
     seg.save_as(tmp_path / "seg.dcm")
     frames = placed(pydicom.dcmread(tmp_path / "seg.dcm"))
     assert {key[0] for key in frames} == {
@@ -122,7 +128,7 @@ def test_highdicom_reads_the_same_pixels_back_by_source_instance(stack: SliceSta
     paths = write(datasets_of(stack), tmp_path)
     read = read_stack(paths)
     mask = drawn_on(read)
-    make_seg(mask, read.sources, read_headers(paths), STATEMENT).save_as(tmp_path / "seg.dcm")
+    make_seg([(STATEMENT, mask)], read.sources, read_headers(paths)).save_as(tmp_path / "seg.dcm")
     again = highdicom.seg.segread(tmp_path / "seg.dcm")
     uids = [source.sop_instance_uid for source in read.sources]
     pixels = again.get_pixels_by_source_instance(
@@ -137,7 +143,7 @@ def test_an_unsorted_enhanced_series_gets_its_frames_right(stack: SliceStack, tm
     paths = write([enhanced_of(stack, order)], tmp_path)
     read = read_stack(paths)
     mask = drawn_on(read)
-    frames = placed(make_seg(mask, read.sources, read_headers(paths), STATEMENT))
+    frames = placed(make_seg([(STATEMENT, mask)], read.sources, read_headers(paths)))
     for source, plane in zip(read.sources, mask, strict=True):
         key = (source.sop_instance_uid, source.frame)
         assert np.array_equal(frames.get(key, np.zeros_like(plane)), plane)
@@ -148,7 +154,7 @@ def test_seg_and_both_kinds_of_sr_pass_dciodvfy_and_share_one_tracking_uid(
 ) -> None:
     paths = write(datasets_of(stack), tmp_path)
     read, headers = read_stack(paths), read_headers(paths)
-    seg = make_seg(drawn_on(read), read.sources, headers, STATEMENT)
+    seg = make_seg([(STATEMENT, drawn_on(read))], read.sources, headers)
     sr, negative = make_sr(STATEMENT, headers, seg), make_sr(ABSENT, headers, None)
     for number, dataset in enumerate((seg, sr, negative)):
         (tmp_path / str(number)).mkdir()
@@ -194,9 +200,9 @@ def test_an_empty_mask_and_a_missing_source_make_no_segmentation(stack: SliceSta
     read, headers = read_stack(paths), read_headers(paths)
     mask = drawn_on(read)
     with pytest.raises(ValueError, match="empty"):
-        make_seg(np.zeros_like(mask), read.sources, headers, STATEMENT)
+        make_seg([(STATEMENT, np.zeros_like(mask))], read.sources, headers)
     with pytest.raises(ValueError, match="missing"):
-        make_seg(mask, read.sources, headers[1:], STATEMENT)
+        make_seg([(STATEMENT, mask)], read.sources, headers[1:])
 
 
 @pytest.mark.needs_shared_data
@@ -230,7 +236,7 @@ def test_a_known_ball_put_into_the_real_tilted_head_lies_on_the_right_slices_of_
     bright = regular.array > 2300
     inside = regular.points_of(np.argwhere(bright)).mean(axis=0)
     assert np.linalg.norm(inside - centre) < 2.5
-    seg = make_seg(mask_to_stack(bright, regular, read), read.sources, headers, STATEMENT)
+    seg = make_seg([(STATEMENT, mask_to_stack(bright, regular, read))], read.sources, headers)
     assert faults(seg, tmp_path) == [] and faults(make_sr(STATEMENT, headers, seg), tmp_path) == []
     frames = {uid: plane for (uid, _), plane in placed(seg).items()}
     well_cut = {

@@ -14,44 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from triage.bundles import Fingerprint, fingerprint, require_same
+from triage.inference.analysis import Analysis, OutsideLimits, Target
 from triage.inference.bundle import LoadedBundle, load_bundle
-from triage.inference.extract import Extraction, extract
 from triage.inference.guard import check_input
+from triage.inference.segmentation import segmented
 from triage.inference.slices import read_stack
-from triage.inference.volume import SliceStack, VolumeError, mask_to_stack, to_regular
+from triage.inference.volume import SliceStack, VolumeError, to_regular
+
+__all__ = ["Analysis", "OutsideLimits", "Target", "analyse", "bundle_for", "check_slices", "use_cores"]
 
 # A lesion may hide in a wider gap; a bundle may set its own `max_gap_mm`.
 WIDEST_GAP_MM = 12.5
-
-
-class OutsideLimits(Exception):
-    """The input is not what the model is made for; the message is the reason, without patient text."""
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What a bundle says about a series.
-
-    Attributes:
-        probability: of the finding in the study, 0 to 1.
-        extraction: volume in mL, diameter in mm, side, on the regular volume.
-        stack: the native slices, sorted upwards.
-        mask: bool [slice, row, column] on these slices.
-        weights_sha256: of the weights that were loaded.
-        timings: seconds by step.
-    """
-
-    probability: float
-    extraction: Extraction
-    stack: SliceStack
-    mask: NDArray[np.bool_]
-    weights_sha256: str
-    timings: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -124,9 +100,14 @@ def analyse(
     with _timed("predict", timings, between_steps):
         probabilities = bundle.predict(regular.array)
     with _timed("extract", timings, between_steps):
-        extraction = extract(probabilities, regular.spacing_mm, bundle.config, volume_hu=regular.array)
-        mask = mask_to_stack(extraction.mask, regular, stack)
-    return Analysis(extraction.probability, extraction, stack, mask, weights_sha256, timings)
+        found = segmented(probabilities, regular, stack, bundle.config)
+    return Analysis(
+        targets=found,
+        sources=stack.sources,
+        stack=stack,
+        weights_sha256=weights_sha256,
+        timings=timings,
+    )
 
 
 def check_slices(stack: SliceStack, limits: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A model's mask as a DICOM Segmentation on the native slices (PS3.3 A.51)."""
+"""A model's masks as a DICOM Segmentation on the native slices (PS3.3 A.51), one segment for each finding."""
 
 from __future__ import annotations
 
@@ -18,73 +18,85 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from triage.inference.volume import FrameSource
-from triage.results.statement import BRAIN, MANUFACTURER, Statement
+from triage.results.statement import MANUFACTURER, Statement
 
 SERIES_NUMBER = 9001
-SEGMENT = 1
-_ORANGE = CIELabColor(70.0, 45.0, 70.0)
+# L*, a*, b* that stand out from grey and from each other; the seventh segment starts anew.
+_COLOURS = (
+    (70.0, 45.0, 70.0),
+    (75.0, -35.0, -20.0),
+    (80.0, 0.0, 75.0),
+    (60.0, 70.0, -25.0),
+    (80.0, -55.0, 50.0),
+    (60.0, 15.0, -55.0),
+)
 
 
 def make_seg(
-    mask: NDArray[np.bool_],
+    marked: Sequence[tuple[Statement, NDArray[np.bool_]]],
     slices: Sequence[FrameSource],
     sources: Sequence[Dataset],
-    statement: Statement,
 ) -> Dataset:
-    """One binary segment; frames without a pixel of it are left out.
+    """Binary segments, numbered from 1 in the order given; frames without a pixel of any are left out.
 
-    The mask's slices are put into the order of the source frames by SOP Instance UID and frame number,
+    The masks' slices are put into the order of the source frames by SOP Instance UID and frame number,
     never by position in a list, so each SEG frame refers to the very image it was drawn on.
 
     Args:
-        mask: bool [slice, row, column]; at least one pixel is set.
-        slices: the frame behind each slice of the mask.
+        marked: what each segment shows, and its mask: bool [slice, row, column], at least one pixel set.
+        slices: the frame behind each slice of the masks.
         sources: headers of the series' instances (pixel data may be missing), in any order.
-        statement: what it shows.
     """
-    if not mask.any():
+    if not marked or not all(mask.any() for _, mask in marked):
         raise ValueError("an empty mask makes no segmentation")
-    images, frames = _in_source_order(mask, slices, sources)
+    placed = [_in_source_order(mask, slices, sources) for _, mask in marked]
+    frames = np.stack([frames for _, frames in placed], axis=-1).astype(np.uint8)
+    first = marked[0][0]
     segmentation = Segmentation(
-        source_images=images,
-        pixel_array=frames.astype(np.uint8),
+        source_images=placed[0][0],
+        # [frame, row, column, segment]: findings of one model may overlap.
+        pixel_array=frames,
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[
-            SegmentDescription(
-                segment_number=SEGMENT,
-                segment_label=statement.finding.meaning[:64],
-                segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-                segmented_property_type=statement.finding,
-                algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
-                algorithm_identification=AlgorithmIdentificationSequence(
-                    name=statement.model,
-                    family=codes.cid7162.ArtificialIntelligence,
-                    version=statement.version,
-                    source=MANUFACTURER,
-                    parameters={"weights_sha256": statement.weights_sha256},
-                ),
-                tracking_uid=statement.tracking_uid,
-                tracking_id=statement.tracking_id,
-                anatomic_regions=[BRAIN],
-                display_color=_ORANGE,
-            )
+            _segment(number, statement) for number, (statement, _) in enumerate(marked, start=1)
         ],
         series_instance_uid=UID(),
         series_number=SERIES_NUMBER,
         sop_instance_uid=UID(),
         instance_number=1,
         manufacturer=MANUFACTURER,
-        manufacturer_model_name=statement.model,
-        software_versions=statement.software_version,
-        device_serial_number=statement.weights_sha256[:16],
+        manufacturer_model_name=first.model,
+        software_versions=first.software_version,
+        device_serial_number=first.weights_sha256[:16],
         content_label="AI_RESULT",
-        content_description=statement.series_description,
-        series_description=statement.series_description,
+        content_description=first.series_description,
+        series_description=first.series_description,
         omit_empty_frames=True,
     )
-    versions = [statement.software_version, f"{statement.model} {statement.version}"]
+    versions = [first.software_version, f"{first.model} {first.version}"]
     segmentation.add_new("SoftwareVersions", "LO", versions)
     return segmentation
+
+
+def _segment(number: int, statement: Statement) -> SegmentDescription:
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=statement.finding.meaning[:64],
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=statement.finding,
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=statement.model,
+            family=codes.cid7162.ArtificialIntelligence,
+            version=statement.version,
+            source=MANUFACTURER,
+            parameters={"weights_sha256": statement.weights_sha256},
+        ),
+        tracking_uid=statement.tracking_uid,
+        tracking_id=statement.tracking_id,
+        anatomic_regions=[statement.site],
+        display_color=CIELabColor(*_COLOURS[(number - 1) % len(_COLOURS)]),
+    )
 
 
 def _in_source_order(

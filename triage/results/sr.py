@@ -1,8 +1,9 @@
-"""A model's view as a Comprehensive 3D SR by TID 1500 (PS3.16), an AI draft that nobody has verified."""
+"""A model's view as Comprehensive 3D SR by TID 1500 (PS3.16), an AI draft that nobody has verified."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from highdicom import UID
@@ -18,6 +19,7 @@ from highdicom.sr import (
     ObserverContext,
     QualitativeEvaluation,
     ReferencedSegment,
+    SourceImageForMeasurementGroup,
     SourceSeriesForSegmentation,
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
@@ -27,14 +29,15 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
-from triage.results.seg import SEGMENT
-from triage.results.statement import ABSENT, BRAIN, LATERALITY, MANUFACTURER, PRESENT, Statement
+from triage.results.statement import ABSENT, LATERALITY, MANUFACTURER, PRESENT, Statement
 
 SERIES_NUMBER = 9002
 # CID 100; other codes for the procedure are rejected by validators.
 PROCEDURES: Final = {
     "CT": Code("25045-6", "LN", "CT unspecified body region"),
     "MR": Code("25056-3", "LN", "MRI unspecified body region"),
+    "CR": Code("43468-8", "LN", "XR unspecified body region"),
+    "DX": Code("43468-8", "LN", "XR unspecified body region"),
 }
 _PROBABILITY = Code("122157", "DCM", "Probability")
 _DIAMETER = Code("81827009", "SCT", "Diameter")
@@ -42,66 +45,111 @@ _VOLUME = Code("118565006", "SCT", "Volume")
 _CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")  # 1 mL; the unit of CID 7462
 
 
-def make_sr(statement: Statement, sources: Sequence[Dataset], seg: Dataset | None) -> Dataset:
-    """The document: PARTIAL, UNVERIFIED, PRELIMINARY.
+Group = MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
 
-    With `seg` its one group is TID 1411 on the segment; without, TID 1501 on the source series. There is
-    one kind of group per document: validators match groups against each other's templates.
+
+@dataclass(frozen=True)
+class Measured:
+    """One finding for the document.
+
+    Attributes:
+        statement: what the model says; "absent" means absent for this model.
+        segment: its number in the Segmentation, where it was drawn.
+        key_sop_instance_uid: the image that shows it best, or "".
+    """
+
+    statement: Statement
+    segment: int | None = None
+    key_sop_instance_uid: str = ""
+
+
+def make_srs(measured: Sequence[Measured], sources: Sequence[Dataset], seg: Dataset | None) -> list[Dataset]:
+    """One document, or two in one series: PARTIAL, UNVERIFIED, PRELIMINARY.
+
+    Findings with a segment are groups by TID 1411 on it; the others are groups by TID 1501 on the source
+    images. Each document holds one kind of group: validators match groups against each other's templates.
 
     Args:
-        statement: what the model says; "absent" means absent for this model.
+        measured: one or more findings of one model.
         sources: headers of the instances that were analysed.
-        seg: the Segmentation, when something was found.
+        seg: the Segmentation, when something was drawn.
     """
     modality = str(sources[0].Modality)
     if modality not in PROCEDURES:
         raise ValueError(f"no procedure code for modality {modality}")
-    group: MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
-    if seg is None:
-        group = MeasurementsAndQualitativeEvaluations(**_contents(statement))
-    else:
-        group = VolumetricROIMeasurementsAndQualitativeEvaluations(
-            **_contents(statement),
-            referenced_segment=ReferencedSegment(
-                sop_class_uid=seg.SOPClassUID,
-                sop_instance_uid=seg.SOPInstanceUID,
-                segment_number=SEGMENT,
-                source_series=SourceSeriesForSegmentation(sources[0].SeriesInstanceUID),
-            ),
-        )
+    if any(one.segment is not None for one in measured) and seg is None:
+        raise ValueError("a segment without its Segmentation")
+    drawn = [one for one in measured if one.segment is not None]
+    others = [one for one in measured if one.segment is None]
+    series_instance_uid = UID()
+    documents: list[Dataset] = []
+    for group in (drawn, others):
+        if group:
+            evidence = seg if group is drawn else None
+            documents.append(_document(group, sources, evidence, series_instance_uid, len(documents) + 1))
+    return documents
+
+
+def _document(
+    measured: Sequence[Measured],
+    sources: Sequence[Dataset],
+    seg: Dataset | None,
+    series_instance_uid: str,
+    number: int,
+) -> Dataset:
+    first = measured[0].statement
     observer = ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-            uid=generate_uid(entropy_srcs=[MANUFACTURER, statement.model, statement.weights_sha256]),
-            name=f"{statement.model} {statement.version}",
+            uid=generate_uid(entropy_srcs=[MANUFACTURER, first.model, first.weights_sha256]),
+            name=f"{first.model} {first.version}",
             manufacturer_name=MANUFACTURER,
-            model_name=statement.model,
-            serial_number=statement.weights_sha256,
+            model_name=first.model,
+            serial_number=first.weights_sha256,
         ),
     )
     report = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=observer),
-        procedure_reported=PROCEDURES[modality],
-        imaging_measurements=[group],
+        procedure_reported=PROCEDURES[str(sources[0].Modality)],
+        imaging_measurements=[_group(one, sources, seg) for one in measured],
         title=codes.DCM.ImagingMeasurementReport,
     )
     document = Comprehensive3DSR(
         evidence=[*sources, *([seg] if seg is not None else [])],
         content=report[0],
-        series_instance_uid=UID(),
+        series_instance_uid=series_instance_uid,
         series_number=SERIES_NUMBER,
         sop_instance_uid=UID(),
-        instance_number=1,
+        instance_number=number,
         manufacturer=MANUFACTURER,
         is_complete=False,
         is_final=False,
         is_verified=False,
     )
-    document.SeriesDescription = statement.series_description
-    document.ManufacturerModelName = statement.model
-    versions = [statement.software_version, f"{statement.model} {statement.version}"]
+    document.SeriesDescription = first.series_description
+    document.ManufacturerModelName = first.model
+    versions = [first.software_version, f"{first.model} {first.version}"]
     document.add_new("SoftwareVersions", "LO", versions)
     return document
+
+
+def _group(one: Measured, sources: Sequence[Dataset], seg: Dataset | None) -> Group:
+    if seg is not None and one.segment is not None:
+        return VolumetricROIMeasurementsAndQualitativeEvaluations(
+            **_contents(one.statement),
+            referenced_segment=ReferencedSegment(
+                sop_class_uid=seg.SOPClassUID,
+                sop_instance_uid=seg.SOPInstanceUID,
+                segment_number=one.segment,
+                source_series=SourceSeriesForSegmentation(sources[0].SeriesInstanceUID),
+            ),
+        )
+    shown = [
+        SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID)
+        for image in sources
+        if str(image.SOPInstanceUID) == one.key_sop_instance_uid
+    ]
+    return MeasurementsAndQualitativeEvaluations(**_contents(one.statement), source_images=shown or None)
 
 
 def _contents(statement: Statement) -> dict[str, Any]:
@@ -132,7 +180,7 @@ def _contents(statement: Statement) -> dict[str, Any]:
                 f"present from probability {statement.threshold:g}",
             ],
         ),
-        "finding_sites": [FindingSite(BRAIN, laterality=LATERALITY.get(statement.side))],
+        "finding_sites": [FindingSite(statement.site, laterality=LATERALITY.get(statement.side))],
         "measurements": measurements,
         "qualitative_evaluations": [
             QualitativeEvaluation(name=statement.finding, value=PRESENT if statement.present else ABSENT)

@@ -32,6 +32,7 @@ class Statement:
         side: left, right, both, midline or "".
         tracking_uid: shared by the segment and the SR's measurement group.
         software_version: of Firstread.
+        site: code of the body part that the finding is looked for in.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Statement:
     side: str
     tracking_uid: str
     software_version: str
+    site: Code = BRAIN
 
     @property
     def tracking_id(self) -> str:

@@ -8,7 +8,8 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -33,7 +34,7 @@ OUTCOME_LENGTH = 200
 
 
 def raise_for_run(*, run_id: int) -> list[Alert]:
-    """Alert the ER of each critical finding of this run above its model's alert threshold.
+    """Alert the ER of each critical finding of this run above its own alert threshold.
 
     One alert per study and finding code for ever: a second run, model or delivery of the same news
     changes nothing. Returns the alerts that are new.
@@ -46,8 +47,8 @@ def raise_for_run(*, run_id: int) -> list[Alert]:
         rings = policy.alerts(
             presence=finding.presence,
             probability=finding.probability,
-            alert_threshold=run.model.alert_threshold,
-            criticality=run.model.criticality,
+            alert_threshold=finding.alerts_from,
+            criticality=finding.matters,
             # Planned live, and not retired since.
             live=run.model_state == run.model.state == ModelState.LIVE,
         )
@@ -61,16 +62,17 @@ def raise_missing() -> int:
     """Raise what no event raised, for the runs of the last two days; returns how many."""
     since = timezone.now() - timedelta(days=2)
     raised = Alert.objects.filter(study_id=OuterRef("run__study_id"), finding_code=OuterRef("code"))
-    silent = Finding.objects.filter(
+    own = Coalesce(NullIf("criticality", Value("")), "run__model__criticality")
+    silent = Finding.objects.annotate(criticality_then=own).filter(
         ~Exists(raised),
         presence=Finding.Presence.PRESENT,
-        probability__gte=F("run__model__alert_threshold"),
+        probability__gte=Coalesce("alert_threshold", "run__model__alert_threshold"),
         run__state=RunState.DONE,
         run__outcome=Outcome.POSITIVE,
         run__finished_at__gte=since,
         run__model_state=ModelState.LIVE,
         run__model__state=ModelState.LIVE,
-        run__model__criticality="critical",
+        criticality_then="critical",
     )
     run_ids = silent.order_by("run_id").values_list("run_id", flat=True).distinct()
     return sum(len(raise_for_run(run_id=run_id)) for run_id in run_ids)

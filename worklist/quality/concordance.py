@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 POSITIVE, NEGATIVE = "positive", "negative"
@@ -49,6 +49,21 @@ def concordance(ai_result: str, reader: str, decisions: Iterable[str]) -> str:
     if ai_result != reader or (ai_result == POSITIVE and said == {"rejected"}):
         return DISCORDANT
     return CONCORDANT
+
+
+def together(compared: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """What reader and comparison say of a run as a whole, from those of its findings; one or more.
+
+    The reader is positive when one finding is, negative when all are. One disagreement is enough for the run
+    to be discordant, even where both find something: somebody should look.
+    """
+    readers = [reader for reader, _ in compared]
+    verdicts = {verdict for _, verdict in compared}
+    agreement = next((v for v in (DISCORDANT, CONCORDANT) if v in verdicts), NOT_COMPARABLE)
+    for whole in (POSITIVE, UNCERTAIN, NOT_STATED):
+        if whole in readers:
+            return whole, agreement
+    return NEGATIVE, agreement
 
 
 def sample(verdict: str, *, key: str, rate: float, first: bool) -> str:

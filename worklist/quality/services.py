@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from foundation.accounts.models import User
 from foundation.audit import services as audit
-from triage.models import FINAL_RUN_STATES, ModelState, RunState, TriageRun
+from triage.models import FINAL_RUN_STATES, Finding, ModelState, RunState, TriageRun
 from worklist.live.messages import Topic
 from worklist.live.services import announce
 from worklist.quality import concordance as rules
@@ -52,7 +52,7 @@ def compare(*, study_id: int, signed: Signed) -> list[Review]:
     way; what QA said stays said as long as the reader's result is the same.
     """
     runs = (
-        TriageRun.objects.filter(study_id=study_id, model__state__in=MEASURED, state__in=FINAL_RUN_STATES)
+        TriageRun.objects.filter(study_id=study_id, model_state__in=MEASURED, state__in=FINAL_RUN_STATES)
         .select_related("model")
         .prefetch_related("findings")
     )
@@ -107,10 +107,8 @@ def adjudicate(
 
 
 def _review(run: TriageRun, signed: Signed) -> tuple[Review, bool]:
-    said = [signed.decisions[f.pk] for f in run.findings.all() if f.pk in signed.decisions]
     result = run.outcome if run.state == RunState.DONE else run.state
-    reader = rules.reader_result(signed.conclusions.get(run.model.finding_code, ""), said)
-    agreement = rules.concordance(result, reader, said)
+    reader, agreement = rules.together(_compared(run, result, signed))
     earlier = (
         Review.objects.filter(run=run, report_id=signed.report_id, report_version__lt=signed.version)
         .order_by("-report_version")
@@ -136,6 +134,24 @@ def _review(run: TriageRun, signed: Signed) -> tuple[Review, bool]:
     return Review.objects.get_or_create(
         run=run, report_id=signed.report_id, report_version=signed.version, defaults=values
     )
+
+
+def _compared(run: TriageRun, result: str, signed: Signed) -> list[tuple[str, str]]:
+    """By each code that the run answers for: what the reader says, and whether AI says the same."""
+    by_code: dict[str, list[Finding]] = {}
+    for finding in run.findings.all():
+        by_code.setdefault(finding.code, []).append(finding)
+    compared = []
+    for code, findings in (by_code or {run.model.finding_code: []}).items():
+        said = [signed.decisions[finding.pk] for finding in findings if finding.pk in signed.decisions]
+        reader = rules.reader_result(signed.conclusions.get(code, ""), said)
+        if findings and result in (rules.POSITIVE, rules.NEGATIVE):
+            present = any(finding.presence == Finding.Presence.PRESENT for finding in findings)
+            answer = rules.POSITIVE if present else rules.NEGATIVE
+        else:
+            answer = result
+        compared.append((reader, rules.concordance(answer, reader, said)))
+    return compared
 
 
 def _sampled(run: TriageRun, signed: Signed, agreement: str, earlier: Review | None) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pacs.models import Study
 from triage import selectors
-from triage.models import ModelState, Outcome, RunState, TriageRun
+from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
 from worklist.queue.models import AiStatus
 from worklist.queue.priority import AiFinding
 
@@ -54,7 +54,7 @@ def _not_yet_replaced(run: TriageRun, runs: Sequence[TriageRun]) -> bool:
 
 
 def _rank_findings(runs: Sequence[TriageRun]) -> tuple[AiFinding, ...]:
-    """Findings at or above their model's rank threshold, one per code and model.
+    """Findings at or above their own rank threshold, one per code and model.
 
     A finding counts as known since the model first said so, whatever it was asked again.
     """
@@ -62,17 +62,18 @@ def _rank_findings(runs: Sequence[TriageRun]) -> tuple[AiFinding, ...]:
     for run in runs:
         if run.outcome == Outcome.POSITIVE and run.finished_at is not None:
             for finding in run.findings.all():
-                key = (run.model_id, finding.code)
-                known[key] = min(known.get(key, run.finished_at), run.finished_at)
+                if finding.presence == Finding.Presence.PRESENT:
+                    key = (run.model_id, finding.code)
+                    known[key] = min(known.get(key, run.finished_at), run.finished_at)
     found: dict[tuple[int, str], AiFinding] = {}
     for run in speaking_runs(runs):
         for finding in run.findings.all():
             key = (run.model_id, finding.code)
-            raises = finding.presence == "present" and finding.probability >= run.model.rank_threshold
+            raises = finding.presence == "present" and finding.probability >= finding.ranks_from
             if raises and key in known and finding.probability > _probability(found.get(key)):
                 found[key] = AiFinding(
                     meaning=finding.meaning,
-                    criticality=run.model.criticality,
+                    criticality=finding.matters,
                     probability=finding.probability,
                     known_at=known[key],
                     volume_ml=finding.volume_ml,

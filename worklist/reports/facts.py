@@ -15,6 +15,7 @@ from typing import Any
 from pacs.models import Instance, Order, Series, Study
 from pacs.selectors import metadata_of, priors_of
 from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
+from triage.targets import targets
 from worklist.reports.conclusions import Target
 from worklist.reports.drafting import PriorFact, StudyFact
 from worklist.reports.models import SIGNED_REPORT_STATES, Report
@@ -52,12 +53,10 @@ def ai_facts(study_id: int) -> AiFacts:
 def ai_facts_of(study_ids: Sequence[int]) -> dict[int, AiFacts]:
     """The same for many studies in two queries."""
     runs = (
-        TriageRun.objects.filter(
-            study_id__in=study_ids, model__state__in=[ModelState.LIVE, ModelState.SHADOW]
-        )
+        TriageRun.objects.filter(study_id__in=study_ids, model_state__in=[ModelState.LIVE, ModelState.SHADOW])
         .select_related("model")
         .prefetch_related("findings")
-        .defer("input_instance_uids", "timings", "model__config")
+        .defer("input_instance_uids", "timings", "model__intended_use")
         .order_by("pk")
     )
     by_study: dict[int, list[TriageRun]] = {study_id: [] for study_id in study_ids}
@@ -127,7 +126,7 @@ def finding_fact(finding: Finding, run: TriageRun, *, stands: bool) -> FindingFa
 
 
 def _ai_facts(runs: Sequence[TriageRun]) -> AiFacts:
-    live = [run for run in runs if run.model.state == ModelState.LIVE]
+    live = [run for run in runs if run.model_state == ModelState.LIVE]
     asking = [run for run in runs if run.state in ASKING_RUN_STATES]
     return AiFacts(
         findings=tuple(
@@ -136,23 +135,32 @@ def _ai_facts(runs: Sequence[TriageRun]) -> AiFacts:
             if run.state in (RunState.DONE, RunState.STALE)
             for finding in run.findings.all()
         ),
-        targets=tuple(
-            Target(
-                code=run.model.finding_code,
-                scheme=run.model.finding_scheme,
-                meaning=run.model.finding_meaning,
-                required=run.model.state == ModelState.LIVE,
-            )
-            for run in asking
-        ),
+        targets=tuple(target for run in asking for target in _targets(run)),
         waiting=tuple(
             dict.fromkeys(str(r.model) for r in live if r.state in (RunState.WAITING, RunState.RUNNING))
         ),
-        critical_codes=frozenset(r.model.finding_code for r in live if r.model.criticality == "critical"),
+        critical_codes=frozenset(code for run in live for code in _critical_codes(run)),
         models=tuple(
             dict.fromkeys((r.model.name, r.model.version) for r in live if r.state == RunState.DONE)
         ),
     )
+
+
+def _targets(run: TriageRun) -> list[Target]:
+    """What the run's model looks for; of a model that was registered without its configuration, the one."""
+    required = run.model_state == ModelState.LIVE
+    if not run.model.config:
+        model = run.model
+        return [Target(model.finding_code, model.finding_scheme, model.finding_meaning, required)]
+    return [Target(t.code, t.scheme, t.meaning, required) for t in targets(run.model.config)]
+
+
+def _critical_codes(run: TriageRun) -> set[str]:
+    """By what the findings said at the time, or by the model where there is none."""
+    findings = run.findings.all()
+    if findings:
+        return {finding.code for finding in findings if finding.matters == "critical"}
+    return {run.model.finding_code} if run.model.criticality == "critical" else set()
 
 
 def _stands(run: TriageRun, live: Sequence[TriageRun]) -> bool:

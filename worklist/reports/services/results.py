@@ -42,7 +42,7 @@ def refresh_suggestions(*, study_id: int) -> Report | None:
 def refresh_behind(limit: int = SWEEP_BATCH) -> int:
     """Refresh reports whose study has AI results that no event brought; returns how many."""
     news = Q(study__triage_runs__finished_at__gt=F("results_seen_at")) | Q(results_seen_at__isnull=True)
-    live = Q(study__triage_runs__model__state=ModelState.LIVE)
+    live = Q(study__triage_runs__model_state=ModelState.LIVE)
     behind = Report.objects.filter(news & live).values_list("study_id", flat=True).distinct()[:limit]
     return sum(refresh_suggestions(study_id=study_id) is not None for study_id in list(behind))
 
@@ -62,7 +62,7 @@ def _suggest_anew(report: Report) -> None:
 def _tell_late_results(report: Report) -> None:
     late = TriageRun.objects.filter(
         study_id=report.study_id,
-        model__state=ModelState.LIVE,
+        model_state=ModelState.LIVE,
         state=RunState.DONE,
         finished_at__gt=report.signed_at,
     )
