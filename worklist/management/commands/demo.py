@@ -19,6 +19,7 @@ from foundation.accounts.models import Role, User
 from foundation.accounts.services import create_user, issue_token
 from pacs.dimse import scu
 from pacs.synthetic.datasets import SyntheticOrder
+from pacs.synthetic.evaluation_set import write_evaluation_set
 from pacs.synthetic.lesions import LESION_KINDS
 from pacs.synthetic.studies import make_study, write_studies
 from worklist.operations.addresses import reachable
@@ -43,6 +44,11 @@ class Command(BaseCommand):
         parser.add_argument("--pace", type=float, help="seconds between studies instead of the demo's own")
         parser.add_argument("--write", type=Path, metavar="DIR", help="write studies to DIR and send nothing")
         parser.add_argument(
+            "--evaluation-set",
+            action="store_true",
+            help="with --write: half with a bleed, of all kinds and sizes, on several scanners, with masks",
+        )
+        parser.add_argument(
             "--lesion", choices=[*LESION_KINDS, "any", "none"], default="none", help="with --write"
         )
         parser.add_argument("--volume-ml", type=_volume, default=20.0, help="with --write: volume in mL (20)")
@@ -51,6 +57,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["count"] < 1:
             raise CommandError("--count must be at least 1.")
+        if options["evaluation_set"]:
+            self._write_set(options)
+            return
         if options["write"]:
             lesion = None if options["lesion"] == "none" else options["lesion"]
             write_studies(options["write"], options["count"], lesion, options["volume_ml"], options["seed"])
@@ -61,6 +70,15 @@ class Command(BaseCommand):
         for case in cases(options["count"], options["pace"]):
             time.sleep(case.pause_s)
             self._send(case)
+
+    def _write_set(self, options: dict[str, Any]) -> None:
+        if not options["write"]:
+            raise CommandError("--evaluation-set needs --write DIR.")
+        written = write_evaluation_set(options["write"], options["count"], options["seed"])
+        for number, folder in enumerate(written, start=1):
+            self.stdout.write(f"{number} of {options['count']}: {folder}")
+            self.stdout.flush()
+        self.stdout.write(f"Measure a model on it: manage.py evaluate MODEL {options['write']}")
 
     def _service_token(self) -> str:
         user = User.objects.filter(username=SERVICE_ACCOUNT).first()
