@@ -40,7 +40,7 @@ django.setup()
 from pacs.dimse import scu  # noqa: E402
 from pacs.synthetic.studies import make_study  # noqa: E402
 from tests.chromium import ARGUMENTS  # noqa: E402
-from tests.house import House, eventually  # noqa: E402
+from tests.house import House  # noqa: E402
 
 TIMINGS = (
     "import json; from triage.models import TriageRun as T; print(json.dumps(T.objects.get(pk={}).timings))"
