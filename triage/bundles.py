@@ -2,23 +2,24 @@
 
 A bundle's configuration is code: MONAI's ConfigParser evaluates `$…` expressions and calls whatever
 `_target_` names. So a bundle is trusted code that an administrator registers, its files are pinned by
-SHA-256, and before that a static check refuses what a bundle has no business with. The check is a fence
-against accidents and lazy attacks, not a sandbox (docs/adr/0004-triage-runs-and-geometry.md).
+SHA-256, and before that a static check (triage/vetting) refuses what a bundle has no business with.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from triage.targets import TargetFinding, target_faults, targets
+from triage.vetting.configurations import config_faults
+from triage.vetting.onnx import onnx_faults
+from triage.vetting.pickles import weights_faults
+from triage.vetting.torchscript import torchscript_faults
 
 __all__ = ["BundleChanged", "BundleFiles", "BundleRefused", "Fingerprint", "TargetFinding", "fingerprint",
            "read_bundle", "require_same", "static_faults", "targets", "weights_of"]  # fmt: skip
@@ -34,36 +35,16 @@ CONFIG_NAMES = {
     "torchscript": ("metadata.json", "firstread.json"),
     "onnx": ("metadata.json", "firstread.json"),
 }
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,31}")
 KINDS = ("segmentation", "classification", "detection")
 DIMENSIONS = (2, 2.5, 3)
 RUNTIMES = ("torch", "openvino", "onnxruntime")
 CONFIG_SUFFIXES = frozenset({".json"})
 CODE_SUFFIXES = frozenset({".py", ".pyc", ".so", ".pkl", ".pickle", ".pth", ".sh", ".yaml", ".joblib"})
+ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".whl", ".jar"})
 REQUIRED_KEYS = ("input_limits", "routing")
 # Needed by kind: what only a map of voxels has.
 SEGMENTATION_KEYS = ("mask_threshold", "min_component_ml")
-
-# `_target_`: a class; a bare name is one of MONAI's own components, a dotted one must lie below these.
-TARGET_PREFIXES = ("monai.transforms.", "monai.networks.", "monai.inferers.", "torch.nn.")
-# MONAI knows these by bare name too: they read, write, download, import or run other code.
-REFUSED_TARGETS = re.compile(
-    r"(Load|Save|Read|Writ|Cache|Download|Dataset|Handler|Workflow|Runner|Algo|Trainer|Evaluator|Parser|Config"
-    r"|Expression|Locator|Executable|TorchVision|Torchscript|Jit|Trt|Onnx|Process|Thread)"
-)
-IMPORTS = frozenset({"torch", "numpy", "monai", "math", "numpy as np"})
-NAMES = frozenset({"torch", "np", "numpy", "math", "True", "False", "None"})
-ATTRIBUTES = frozenset(
-    {
-        "cat", "stack", "clamp", "clip", "sigmoid", "softmax", "abs", "sqrt", "exp", "log", "log1p", "mean",
-        "std", "min", "max", "sum", "float", "float32", "bool", "int", "reshape", "permute", "unsqueeze",
-        "squeeze", "shape", "ones_like", "zeros_like", "where", "tensor", "full_like", "argmax", "pi",
-    }
-)  # fmt: skip
-ALLOWED_NODES = (
-    ast.Expression, ast.Lambda, ast.arguments, ast.arg, ast.Name, ast.Load, ast.Store, ast.Attribute,
-    ast.Call, ast.keyword, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.operator,
-    ast.unaryop, ast.boolop, ast.cmpop, ast.List, ast.Tuple, ast.Subscript, ast.Slice, ast.IfExp,
-)  # fmt: skip
 
 
 class BundleRefused(Exception):
@@ -80,6 +61,11 @@ class Fingerprint:
 
     weights_sha256: str
     configs_sha256: str
+
+    @property
+    def combined(self) -> str:
+        """One SHA-256 for both, as `models fingerprint` prints it."""
+        return hashlib.sha256(f"{self.weights_sha256} {self.configs_sha256}\n".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -108,14 +94,14 @@ def read_bundle(path: Path) -> BundleFiles:
     metadata = _read_json(path / "configs" / "metadata.json")
     faults = [*static_faults(path), *_config_faults(config)]
     version = metadata.get("version")
-    if not isinstance(version, str) or not version.strip():
-        faults.append("configs/metadata.json names no version")
+    if not isinstance(version, str) or not VERSION.fullmatch(version.strip()):
+        faults.append("configs/metadata.json names no version of letters, digits, '.', '_', '+' and '-'")
     if faults:
         raise BundleRefused(f"{path.name}: " + "; ".join(faults))
     return BundleFiles(
         path=path,
         name=path.name,
-        version=str(version).strip()[:32],
+        version=str(version).strip(),
         intended_use=str(config.get("intended_use") or metadata.get("intended_use") or ""),
         config=config,
         fingerprint=fingerprint(path),
@@ -164,80 +150,36 @@ def require_same(found: Fingerprint, pinned: Fingerprint) -> None:
 
 
 def static_faults(path: Path) -> list[str]:
-    """What a bundle's files may not contain: code, odd files, calls outside the allow-list."""
+    """What a bundle's files may not be, name or call; each fault says in which file and where.
+
+    Args:
+        path: the bundle's folder; nothing in it is run.
+    """
     faults = []
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path).as_posix()
         if file.is_symlink():
             faults.append(f"{name} is a link")
-        elif file.is_file() and file.suffix.lower() in CODE_SUFFIXES:
+        elif file.is_dir():
+            continue
+        elif not file.is_file():
+            faults.append(f"{name} is no plain file")
+        elif file.suffix.lower() in CODE_SUFFIXES:
             faults.append(f"{name} is code or a pickle")
-        elif file.is_file() and "configs/" in name and file.suffix not in CONFIG_SUFFIXES:
+        elif file.suffix.lower() in ARCHIVE_SUFFIXES:
+            faults.append(f"{name} is an archive in the archive")
+        elif name.startswith("configs/") and file.suffix not in CONFIG_SUFFIXES:
             faults.append(f"{name} is not JSON")
+        elif name.startswith("models/") and file.relative_to(path) not in WEIGHTS.values():
+            faults.append(f"{name} is none of {', '.join(w.name for w in WEIGHTS.values())}")
     for file in sorted((path / "configs").glob("*.json")):
         if file.name != "metadata.json":
             faults += [f"configs/{file.name}: {fault}" for fault in config_faults(_read_json(file))]
+    for form, weights in WEIGHTS.items():
+        if (path / weights).is_file() and not (path / weights).is_symlink():
+            look = {"monai": weights_faults, "torchscript": torchscript_faults, "onnx": onnx_faults}[form]
+            faults += [f"{weights}: {fault}" for fault in look(path / weights)]
     return faults
-
-
-def config_faults(config: Any) -> list[str]:
-    """Targets and expressions in a MONAI configuration that are not on the allow-list."""
-    faults = []
-    for key, value in _walk(config):
-        if key == "_target_":
-            if not _target_allowed(value):
-                faults.append(f"_target_ {value!r} is not allowed")
-        elif isinstance(value, str) and value.lstrip().startswith("$"):
-            fault = expression_fault(value.lstrip()[1:])
-            if fault:
-                faults.append(f"expression {value[:60]!r}: {fault}")
-        elif isinstance(value, str) and value.startswith("%"):
-            faults.append(f"{value!r} reads another file")
-    return faults
-
-
-def expression_fault(source: str) -> str:
-    """Why an expression is not allowed, or "". Arithmetic on tensors and plain imports pass."""
-    source = source.strip()
-    if source.startswith(("import ", "from ")):
-        wanted = source.removeprefix("import ").strip()
-        return "" if wanted in IMPORTS else "imports something that a bundle does not need"
-    try:
-        tree = ast.parse(source.replace("@", "_reference_"), mode="eval")
-    except SyntaxError:
-        return "is no plain expression"
-    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    for node in ast.walk(tree):
-        if not isinstance(node, ALLOWED_NODES):
-            return f"uses {type(node).__name__}"
-        if isinstance(node, ast.Attribute) and node.attr not in ATTRIBUTES and not _is_torch_nn(node):
-            return f"uses .{node.attr}"
-        if isinstance(node, ast.Name) and not _name_allowed(node.id, arguments):
-            return f"uses {node.id}"
-        if isinstance(node, ast.Call) and not isinstance(node.func, ast.Attribute):
-            return "calls something that is not a method"
-    return ""
-
-
-def _name_allowed(name: str, arguments: set[str]) -> bool:
-    return name in NAMES or name in arguments or name.startswith("_reference_")
-
-
-def _is_torch_nn(node: ast.Attribute) -> bool:
-    """`torch.nn` itself, or a class right below it."""
-    whole = ast.unparse(node)
-    return whole == "torch.nn" or (whole == f"torch.nn.{node.attr}" and node.attr[0].isupper())
-
-
-def _target_allowed(target: Any) -> bool:
-    if not isinstance(target, str) or target.startswith("$"):
-        return False
-    *modules, name = target.split(".")
-    if not name.isidentifier() or not name[0].isupper() or REFUSED_TARGETS.search(name):
-        return False
-    if set(modules) & sys.stdlib_module_names:
-        return False  # monai.….os is reachable by its dots
-    return not modules or target.startswith(TARGET_PREFIXES)
 
 
 def _format(config: Mapping[str, Any]) -> str:
@@ -278,17 +220,6 @@ def _readable_targets(config: dict[str, Any]) -> tuple[TargetFinding, ...]:
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
-
-
-def _walk(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
-        for name, value in node.items():
-            yield from _walk(value, str(name))
-    elif isinstance(node, list):
-        for value in node:
-            yield from _walk(value, key)
-    else:
-        yield key, node
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -89,8 +89,8 @@ def _target(entry: Mapping[str, Any], config: Mapping[str, Any], place: int) -> 
         meaning=meaning,
         subtype=str(entry.get("subtype", "")),
         criticality=str(entry.get("criticality", config.get("criticality", "critical"))),
-        rank_threshold=float(entry.get("rank_threshold", config.get("rank_threshold"))),
-        alert_threshold=float(entry.get("alert_threshold", config.get("alert_threshold"))),
+        rank_threshold=float(entry.get("rank_threshold", config.get("rank_threshold", 0))),
+        alert_threshold=float(entry.get("alert_threshold", config.get("alert_threshold", 0))),
         output=int(entry.get("output", place)),
         probability=dict(entry.get("probability", config.get("probability", {}))),
     )
@@ -109,8 +109,8 @@ def _faults(entry: Any, config: Mapping[str, Any]) -> list[str]:
         if not isinstance(value, str) or len(value) > NAME_LENGTH:
             faults.append(f"{key} must be a text of at most {NAME_LENGTH} characters")
     for key in ("rank_threshold", "alert_threshold"):
-        value = entry.get(key, config.get(key))
-        if not _number(value) or not 0.0 < float(value) <= 1.0:
+        threshold: Any = entry.get(key, config.get(key))
+        if not _number(threshold) or not 0.0 < float(threshold) <= 1.0:
             faults.append(f"{key} must lie above 0 and be at most 1")
     if entry.get("criticality", config.get("criticality", "critical")) not in CRITICALITIES:
         faults.append("criticality must be critical, urgent or normal")

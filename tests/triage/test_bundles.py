@@ -13,12 +13,11 @@ from tests.triage.making import make_bright_bundle
 from triage.bundles import (
     BundleChanged,
     BundleRefused,
-    config_faults,
-    expression_fault,
     fingerprint,
     read_bundle,
     require_same,
 )
+from triage.vetting.configurations import config_faults, expression_fault
 
 EPIDURAL = {"name": "epidural", "code": "68752002", "scheme": "SCT", "meaning": "Epidural hemorrhage"}
 

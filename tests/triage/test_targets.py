@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import torch
 from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.triage.making import make_bright_bundle
+from tests.triage.onnx_bytes import onnx_model
 from triage.bundles import read_bundle, targets
 from triage.targets import target_faults
 
@@ -53,7 +55,11 @@ def test_a_classifier_needs_no_mask_and_a_torchscript_or_onnx_bundle_no_inferenc
             del config[key]
         (bundle / "configs/firstread.json").write_text(json.dumps(config))
         (bundle / "configs/inference.json").unlink()
-        (bundle / "models/model.pt").rename(bundle / "models" / file)
+        (bundle / "models/model.pt").unlink()
+        if form == "onnx":
+            (bundle / "models" / file).write_bytes(onnx_model())
+        else:
+            torch.jit.save(torch.jit.script(torch.nn.Conv2d(1, 1, 1)), bundle / "models" / file)
         assert read_bundle(bundle).config["format"] == form
 
 
