@@ -66,6 +66,12 @@ def bundle_for(path: Path, pinned: Fingerprint) -> LoadedBundle:
         return cached.bundle
 
 
+def forget(path: Path) -> None:
+    """Drop a bundle from memory; the next `bundle_for` loads it anew."""
+    with _lock:
+        _cache.pop(path, None)
+
+
 def analyse(
     files: Sequence[Path],
     bundle: LoadedBundle,
