@@ -7,12 +7,14 @@ from worklist.api import er, me
 from worklist.api.alerts import AlertViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.reports import ReportViewSet
+from worklist.api.triage_plans import TriagePlanViewSet
 from worklist.api.triage_runs import TriageRunViewSet
 from worklist.api.worklist import WorklistViewSet
 
 router = SimpleRouter()
 router.register("worklist", WorklistViewSet, basename="worklist")
 router.register("triage-runs", TriageRunViewSet, basename="triage-runs")
+router.register("triage-plans", TriagePlanViewSet, basename="triage-plans")
 router.register("alerts", AlertViewSet, basename="alerts")
 router.register("reports", ReportViewSet, basename="reports")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")

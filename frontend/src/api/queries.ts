@@ -18,6 +18,7 @@ import type {
   Report,
   Review,
   Study,
+  TriagePlan,
   TriageRun,
   WorklistItem,
   WorklistSummary,
@@ -72,6 +73,17 @@ export const runsQuery = (uid: string) =>
     queryFn: async ({ signal }) => {
       const params = query({ study_instance_uid: uid, page_size: 50 });
       return (await request<Page<TriageRun>>(`/api/triage-runs/${params}`, { signal })).results;
+    },
+  });
+
+export const planQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "plan", uid],
+    queryFn: async ({ signal }) => {
+      const params = query({ study_instance_uid: uid });
+      return (
+        (await request<Page<TriagePlan>>(`/api/triage-plans/${params}`, { signal })).results.at(0) ?? null
+      );
     },
   });
 

@@ -450,6 +450,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/triage-plans/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The latest first. */
+        get: operations["triage_plans_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/triage-runs/": {
         parameters: {
             query?: never;
@@ -813,6 +830,23 @@ export interface components {
          * @enum {string}
          */
         ConcordanceEnum: "concordant" | "discordant" | "not_comparable";
+        ConsideredSeries: {
+            series_instance_uid: string;
+            /** @description 0 when the series has none. */
+            series_number: number;
+            series_description: string;
+            modality: string;
+            slices: number;
+            chosen: boolean;
+            /** @description One of fits, unfit, other. */
+            verdict: string;
+            /** @description Why it was chosen, or why not; never empty. */
+            reason: string;
+            /** Format: double */
+            score: number;
+            /** @description They add up to the score. */
+            parts: components["schemas"]["ScorePart"][];
+        };
         /**
          * @description * `accepted` - Accepted
          *     * `rejected` - Rejected
@@ -1138,6 +1172,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Review"][];
         };
+        PaginatedTriagePlanList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["TriagePlan"][];
+        };
         PaginatedTriageRunList: {
             /** @example 123 */
             count: number;
@@ -1191,6 +1240,16 @@ export interface components {
         Person: {
             username: string;
             display_name: string;
+        };
+        PlannedModel: {
+            model: string;
+            model_version: string;
+            model_state: components["schemas"]["ModelStateEnum"];
+            analyse: boolean;
+            /** @description Why nothing is analysed; empty when something is. */
+            reason: string;
+            chosen_series_instance_uid: string;
+            series: components["schemas"]["ConsideredSeries"][];
         };
         Ppv: {
             /** Format: double */
@@ -1420,6 +1479,12 @@ export interface components {
          * @enum {string}
          */
         SampledEnum: "discordant" | "random";
+        ScorePart: {
+            about: string;
+            /** Format: double */
+            points: number;
+            text: string;
+        };
         SectionTextRequest: {
             key: string;
             text: string;
@@ -1519,6 +1584,14 @@ export interface components {
             who: string;
             channel: string;
             outcome: string;
+        };
+        TriagePlan: {
+            study_instance_uid: string;
+            /** Format: date-time */
+            planned_at: string;
+            /** @description Why no model looks at the study; empty when one does. */
+            reason: string;
+            models: components["schemas"]["PlannedModel"][];
         };
         TriageRun: {
             id: string;
@@ -2520,6 +2593,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ArchiveStudyDetail"];
+                };
+            };
+        };
+    };
+    triage_plans_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                study_instance_uid?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedTriagePlanList"];
                 };
             };
         };

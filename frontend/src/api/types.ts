@@ -33,6 +33,9 @@ export type Ppv = Shapes["Ppv"];
 /** A proportion with its 95 % interval. */
 export type Proportion = Shapes["Share"];
 export type TriageRun = Shapes["TriageRun"];
+/** What was decided for a study: which series each model was given, and why not the others. */
+export type TriagePlan = Shapes["TriagePlan"];
+export type PlannedModel = Shapes["PlannedModel"];
 
 export type Alert = Shapes["Alert"];
 export type ErPatient = Shapes["ErPatient"];

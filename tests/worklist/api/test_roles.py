@@ -29,6 +29,7 @@ MATRIX = [
     ("post", "/api/worklist/{uid}/release/", READER),
     ("post", "/api/worklist/next/", READER),
     ("get", "/api/triage-runs/", {"radiologist", "qa_reviewer", "pacs_administrator", "service"}),
+    ("get", "/api/triage-plans/", {"radiologist", "qa_reviewer", "pacs_administrator"}),
     ("get", "/api/alerts/", ER | {"service"}),
     ("get", "/api/alerts/{alert}/", ER | {"service"}),
     ("post", "/api/alerts/{alert}/not-my-patient/", ER),

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 
 import { explain, Problem } from "../../api/client";
-import { api, priorsQuery, queryClient, runsQuery } from "../../api/queries";
+import { api, planQuery, priorsQuery, queryClient, runsQuery } from "../../api/queries";
 import type { Decision, Finding, Prior, WorklistItem } from "../../api/types";
 import { hasRole, useMe } from "../../app/session";
 import { dispatchKey, useKeys, type Handlers } from "../../keyboard/useKeys";
@@ -15,6 +15,7 @@ import { FindingsPanel } from "./FindingsPanel";
 import { matchOf, PatientBanner } from "./PatientBanner";
 import { ReportEditor, type EditorHandle } from "./report/ReportEditor";
 import { SignedReport } from "./report/SignedReport";
+import { SeriesPanel } from "./SeriesPanel";
 import { useReading, useReport, type Reading } from "./useReading";
 import { Viewer } from "./Viewer";
 import styles from "./Read.module.css";
@@ -95,6 +96,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
   const bridge = useBridge();
   const priors = useQuery(priorsQuery(uid)).data ?? NO_PRIORS;
   const runs = useQuery(runsQuery(uid)).data ?? [];
+  const plan = useQuery(planQuery(uid)).data ?? undefined;
   const { report, show, error: reportError, isPending } = useReport(uid, reading.mayEdit);
   const [selected, setSelected] = useState<string | null>(null);
   const [overlay, setOverlay] = useState(false);
@@ -224,6 +226,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
             onJump={jump}
             onOverlay={toggleOverlay}
           />
+          <SeriesPanel plan={plan} runs={runs} />
           {reportError ? <Failed error={reportError} /> : null}
           {notice && (
             <p className={styles.notice} role="alert">

@@ -83,6 +83,7 @@ export function useReading(uid: string): Reading {
         if (change.key !== id) return;
         void client.invalidateQueries({ queryKey: itemQuery(uid).queryKey });
         void client.invalidateQueries({ queryKey: ["worklist", "runs", uid] });
+        void client.invalidateQueries({ queryKey: ["worklist", "plan", uid] });
       }),
     [client, id, uid],
   );
