@@ -47,7 +47,7 @@ def pytest_terminal_summary(terminalreporter: object) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _flush_may_empty_the_audit_trail() -> Iterator[None]:
     """Tests that commit are cleaned up by deleting every row, which the trail's triggers refuse."""
-    tables = ("audit_auditevent", "audit_auditseal")
+    tables = ("audit_auditevent", "audit_auditseal", "triage_modeldecision")
     teardown = TransactionTestCase._fixture_teardown
 
     def without_triggers(self: TransactionTestCase) -> None:

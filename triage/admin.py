@@ -13,8 +13,8 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from foundation.audit import services as audit
 from foundation.transitions import IllegalTransition, LostRace
-from triage import registry, runs
-from triage.models import Finding, ModelState, ModelVersion, RoutingRule, TriagePlan, TriageRun
+from triage import runs
+from triage.models import Finding, ModelDecision, ModelVersion, RoutingRule, TriagePlan, TriageRun
 from triage.routing import check_conditions
 
 
@@ -53,14 +53,21 @@ class RuleInline(TabularInline):
     extra = 0
 
 
+class DecisionInline(ReadOnly, TabularInline):
+    model = ModelDecision
+    fields = ("at", "by", "action", "from_state", "to_state", "reason")
+    readonly_fields = fields
+    extra = 0
+
+
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ModelAdmin):
-    """Bundles come in by `manage.py models add`; here their state and rules change."""
+    """Everything about a model, to look at; its rules change here. Decisions are made at /models, with a
+    reason and, for live, by two people."""
 
     list_display = ("name", "version", "state", "finding_meaning", "rank_threshold", "alert_threshold")
     list_filter = ("state", "finding_meaning")
-    inlines = (RuleInline,)
-    actions = ("make_shadow", "make_live", "make_retired")
+    inlines = (RuleInline, DecisionInline)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -80,25 +87,6 @@ class ModelVersionAdmin(ModelAdmin):
                 request=request,
                 detail={"what": "routing rules", "model": str(form.instance)},
             )
-
-    @admin.action(description="Run as shadow: measured, seen by no reader")
-    def make_shadow(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
-        self._move(request, queryset, ModelState.SHADOW)
-
-    @admin.action(description="Go live: results raise studies and alert")
-    def make_live(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
-        self._move(request, queryset, ModelState.LIVE)
-
-    @admin.action(description="Retire: no new runs")
-    def make_retired(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
-        self._move(request, queryset, ModelState.RETIRED)
-
-    def _move(self, request: HttpRequest, queryset: QuerySet[ModelVersion], state: ModelState) -> None:
-        for model in queryset:
-            try:
-                registry.set_state(model=model, state=state, by=request.user)  # type: ignore[arg-type]
-            except LostRace as error:
-                self.message_user(request, str(error), messages.ERROR)
 
 
 @admin.register(RoutingRule)

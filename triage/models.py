@@ -79,10 +79,13 @@ class ModelDecision(models.Model):
     action = models.CharField(max_length=16, choices=Action.choices)
     from_state = models.CharField(max_length=16, choices=ModelState.choices, blank=True)
     to_state = models.CharField(max_length=16, choices=ModelState.choices, blank=True)
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=500)
 
     class Meta:
         ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(reason=""), name="triage_decision_says_why"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model}: {self.get_action_display()}"

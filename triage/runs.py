@@ -26,7 +26,8 @@ from foundation.accounts.models import User
 from foundation.audit import services as audit
 from foundation.events import TriageRunFinished, TriageStarted, publish
 from foundation.transitions import LostRace
-from triage.models import ACTIVE_RUN_STATES, Finding, Outcome, RunState, TriageRun
+from triage import withdrawal
+from triage.models import ACTIVE_RUN_STATES, Finding, ModelState, Outcome, RunState, TriageRun
 from triage.states import RUN
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,10 @@ def take(*, run_id: int, holder: str | None = None, urgency: int = 0) -> Lease |
     if run.attempts >= settings.TRIAGE_MAXIMUM_ATTEMPTS:
         _give_up(run)
         return None
+    if run.state == RunState.WAITING and run.model.state == ModelState.RETIRED:
+        # Planned while the model retired, or asked for again since.
+        withdrawal.end_waiting_run(run)
+        return None
     now, token = timezone.now(), str(uuid.uuid4())
     try:
         with transaction.atomic():
@@ -116,6 +121,9 @@ def renew(lease: Lease) -> None:
 def finish(lease: Lease, result: Result, store: Callable[[], None] = lambda: None) -> None:
     """Write the one result of a run.
 
+    A model that retired meanwhile says nothing: the run ends as not analysed. Nothing is written under a
+    hash that is not the registered one.
+
     Args:
         lease: must still hold.
         result: what the run says.
@@ -126,6 +134,11 @@ def finish(lease: Lease, result: Result, store: Callable[[], None] = lambda: Non
         LeaseLost: nothing was written.
     """
     with transaction.atomic():
+        if changed := withdrawal.changed_since(lease.run, result.weights_sha256):
+            _move(lease, "refuse" if changed == withdrawal.RETIRED else "fail", reason=changed)
+            publish(TriageRunFinished(run_id=lease.run.pk))
+            log.warning("triage_result_dropped", run_id=lease.run.pk, reason=changed)
+            return
         _move(
             lease,
             "finish",

@@ -14,6 +14,8 @@ RUN = Machine(
         (RunState.RUNNING, "put_back"): RunState.WAITING,
         (RunState.RUNNING, "fail"): RunState.FAILED,
         (RunState.WAITING, "fail"): RunState.FAILED,
+        # The model was retired before anybody looked.
+        (RunState.WAITING, "refuse"): RunState.NOT_ANALYSED,
         (RunState.FAILED, "retry"): RunState.WAITING,
         (RunState.NOT_ANALYSED, "retry"): RunState.WAITING,
         (RunState.WAITING, "outdate"): RunState.STALE,
@@ -27,17 +29,18 @@ RUN = Machine(
     },
 )
 
+# Draft -> shadow -> live -> retired. A live model can step back; a retired one comes back as shadow, and what
+# was approved before does not count any more.
 MODEL = Machine(
     name="model",
     table={
-        (state, event): target
-        for event, target in (
-            ("shadow", ModelState.SHADOW),
-            ("go_live", ModelState.LIVE),
-            ("retire", ModelState.RETIRED),
-        )
-        for state in ModelState.values
-        if state != target
+        (ModelState.DRAFT, "shadow"): ModelState.SHADOW,
+        (ModelState.LIVE, "shadow"): ModelState.SHADOW,
+        (ModelState.RETIRED, "shadow"): ModelState.SHADOW,
+        (ModelState.SHADOW, "go_live"): ModelState.LIVE,
+        (ModelState.DRAFT, "retire"): ModelState.RETIRED,
+        (ModelState.SHADOW, "retire"): ModelState.RETIRED,
+        (ModelState.LIVE, "retire"): ModelState.RETIRED,
     },
 )
 MODEL_EVENTS = {

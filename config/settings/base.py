@@ -14,6 +14,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = Path(os.environ.get("FIRSTREAD_DATA_DIR", BASE_DIR / "data")).resolve()
 ARCHIVE_DIR = Path(os.environ.get("FIRSTREAD_ARCHIVE_DIR", DATA_DIR / "archive")).resolve()
 BUNDLES_DIR = BASE_DIR / "models"
+# Bundles that a site adds; those in BUNDLES_DIR came with the release.
+ADDED_BUNDLES_DIR = Path(os.environ.get("FIRSTREAD_BUNDLES_DIR", DATA_DIR / "bundles")).resolve()
+MODEL_ARCHIVE_MAXIMUM_MB = int(os.environ.get("FIRSTREAD_MODEL_MAX_MB", "2048"))
 FRONTEND_DIST = BASE_DIR / "frontend" / "dist"
 OHIF_DIST = BASE_DIR / "frontend" / "ohif-dist"
 VERSION = "0.1.0"
@@ -41,6 +44,10 @@ COMPLETION_MAXIMUM_SECONDS = 30 * 60.0
 
 TRIAGE_LEASE_SECONDS = 300
 TRIAGE_MAXIMUM_ATTEMPTS = 3
+# What a model may use (docs/adr/0013-model-host.md)
+TRIAGE_RUN_SECONDS = float(os.environ.get("FIRSTREAD_RUN_SECONDS", "120"))
+TRIAGE_MODEL_MEMORY_MB = int(os.environ.get("FIRSTREAD_MODEL_MEMORY_MB", "6144"))
+TRIAGE_ISOLATION_REQUIRED = os.environ.get("FIRSTREAD_ISOLATION", "available") == "required"
 CLAIM_LEASE_SECONDS = 120
 ALERT_RUNG_SECONDS = int(os.environ.get("FIRSTREAD_ALERT_RUNG_SECONDS", "300"))
 QA_RANDOM_SAMPLE = float(os.environ.get("FIRSTREAD_QA_SAMPLE", "0.1"))

@@ -36,6 +36,7 @@ def bundles(tmp_path: Path, settings: object) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
     settings.BUNDLES_DIR = folder  # type: ignore[attr-defined]
+    settings.ADDED_BUNDLES_DIR = tmp_path / "added"  # type: ignore[attr-defined]
     return folder
 
 

@@ -134,13 +134,13 @@ def test_a_better_series_that_comes_late_takes_over(bright: ModelVersion, stored
 def test_shadow_models_run_and_no_reader_sees_them(
     bright: ModelVersion, bundles: Path, stored: Stored
 ) -> None:
-    registry.set_state(model=bright, state="shadow")
+    ModelVersion.objects.update(state="shadow")
     study = stored(ball_series())
     (run,) = planning.plan_runs(study_id=study.pk)
     tasks.run(run.pk)
     assert not findings_of(study).exists() and findings_of(study, live_only=False).count() == 1
     assert ai_state_of(study)[0] == "not_applicable"
-    registry.set_state(model=bright, state="live")
+    ModelVersion.objects.update(state="live")
     assert not findings_of(study).exists()
 
 

@@ -35,7 +35,7 @@ def result(tracking_uid: str = "1.2.3") -> runs.Result:
     finding = Finding(
         tracking_uid=tracking_uid, code="1", scheme="SCT", meaning="x", presence="absent", probability=0.1
     )
-    return runs.Result(Outcome.NEGATIVE, 0.1, "a" * 64, {"predict": 1.0}, [finding])
+    return runs.Result(Outcome.NEGATIVE, 0.1, "0" * 64, {"predict": 1.0}, [finding])
 
 
 def age(run: TriageRun, **values: object) -> None:
