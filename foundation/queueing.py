@@ -72,3 +72,20 @@ def queues_served(*, expected: int, timeout: float = 1.0) -> set[str]:
     except (OperationalError, OSError):
         return set()
     return {node.split("@", 1)[0] for reply in replies for node in reply}
+
+
+def workers_say(command: str, *, expected: int, timeout: float = 1.0) -> list[dict[str, Any]]:
+    """What living workers answer to an inspect command (config/celery.py), without empty answers.
+
+    Args:
+        command: its name.
+        expected: returns as soon as so many workers answered.
+        timeout: in seconds.
+    """
+    try:
+        replies = current_app.control.broadcast(command, reply=True, timeout=timeout, limit=expected)
+    except (OperationalError, OSError):
+        return []
+    return [
+        answer for reply in replies or [] for answer in reply.values() if isinstance(answer, dict) and answer
+    ]

@@ -1,6 +1,6 @@
 """Do what a run asks: read the series, run the model, file SEG and SR, write the findings.
 
-Imports torch; only the inference worker loads this module.
+Knows no torch: a bundle runs in a process of its own (triage/inference/host).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
+from django.conf import settings
 from django.db import OperationalError
 from pydicom.dataset import Dataset
 
@@ -21,14 +22,19 @@ from pacs.services import store_derived
 from triage import registry, runs
 from triage.bundles import BundleRefused
 from triage.findings import BadAnswer, Said, findings_of, probability_of
-from triage.inference import engine
-from triage.inference.bundle import BundleError
+from triage.inference.analysis import Analysis, OutsideLimits
+from triage.inference.host import process as models
+from triage.inference.host.failures import InputUnreadable, ModelFailed
 from triage.models import ModelState, ModelVersion, Outcome, TriageRun
 from triage.results.headers import read_headers
 from triage.results.seg import make_seg
 from triage.results.sr import Measured, make_srs
 
 log = structlog.get_logger(__name__)
+
+
+# Below the time after which Celery kills the worker's child (triage/tasks.py).
+LONGEST_RUN_SECONDS = 540.0
 
 
 class NotStored(Exception):
@@ -40,20 +46,28 @@ class InputMissing(Exception):
 
 
 def preload() -> None:
-    """Load the bundles in use, so that the first study does not wait for it."""
-    engine.use_cores()
+    """Start the processes of the models in use, so that the first study does not wait for them."""
     for model in ModelVersion.objects.filter(state__in=(ModelState.LIVE, ModelState.SHADOW)):
-        try:
-            engine.bundle_for(registry.folder_of(model), registry.pinned(model))
-        except (BundleRefused, BundleError, OSError) as error:
-            log.error("bundle_not_loaded", model=str(model), error=type(error).__name__)
+        models.load(registry.folder_of(model), registry.pinned(model), limits=limits_of(model))
+
+
+def limits_of(model: ModelVersion) -> models.Limits:
+    """What a run of this model may use; who expects to be slow gets five times what it expects."""
+    expected = model.config.get("expected_seconds", 0)
+    patience = 5.0 * float(expected) if isinstance(expected, int | float) else 0.0
+    return models.Limits(
+        seconds=min(max(settings.TRIAGE_RUN_SECONDS, patience), LONGEST_RUN_SECONDS),
+        memory_mb=settings.TRIAGE_MODEL_MEMORY_MB,
+        readable=(Path(settings.ARCHIVE_DIR),),
+        isolated=settings.TRIAGE_ISOLATION_REQUIRED,
+    )
 
 
 def perform(lease: runs.Lease) -> None:
     """Carry out a taken run to a final state, or put it back when something passing went wrong.
 
-    Never raises for what a study or a bundle does: the run's row tells it. Retried are only failures of
-    disk, database and archive.
+    Never raises for what a study or a bundle does: the run's row tells it. Retried are failures of disk,
+    database and archive, and a model that died or did not answer.
     """
     try:
         with warnings.catch_warnings():
@@ -62,14 +76,18 @@ def perform(lease: runs.Lease) -> None:
             _perform(lease)
     except runs.LeaseLost:
         log.warning("triage_lease_lost", run_id=lease.run.pk)
-    except engine.OutsideLimits as error:
+    except OutsideLimits as error:
         _settle(lease, runs.not_analysed, str(error))
-    except (BundleRefused, BundleError, BadAnswer) as error:
+    except ModelFailed as error:
+        log.warning("model_failed", run_id=lease.run.pk, model=str(lease.run.model), reason=str(error))
+        again = lease.run.attempts < error.tries
+        _settle(lease, runs.put_back if again else runs.fail, _told(error, lease.run.attempts))
+    except (BundleRefused, BadAnswer) as error:
         _settle(lease, runs.fail, _first_line(error))
     except InputMissing as error:
         _settle(lease, runs.fail, str(error))
-    except (OSError, OperationalError, NotStored) as error:
-        text = str(error) if isinstance(error, NotStored) else type(error).__name__
+    except (OSError, OperationalError, NotStored, InputUnreadable) as error:
+        text = str(error) if isinstance(error, NotStored | InputUnreadable) else type(error).__name__
         _settle(lease, runs.put_back, f"the archive or the database failed: {text}")
     except Exception as error:  # noqa: BLE001  (whatever a study makes a library do must end in the row)
         # The message may quote patient data; where it happened does not.
@@ -89,13 +107,17 @@ def _settle(lease: runs.Lease, move: Callable[[runs.Lease, str], None], reason: 
 def _perform(lease: runs.Lease) -> None:
     run = lease.run
     began = time.monotonic()
-    bundle = engine.bundle_for(registry.folder_of(run.model), registry.pinned(run.model))
-    loaded = time.monotonic()
     files = _files_of(run)
-    analysis = engine.analyse(
-        list(files.values()), bundle, run.model.weights_sha256, between_steps=lambda: runs.renew(lease)
+    analysis = models.analyse(
+        list(files.values()),
+        registry.folder_of(run.model),
+        registry.pinned(run.model),
+        limits=limits_of(run.model),
+        between_steps=lambda: runs.renew(lease),
     )
     analysed = time.monotonic()
+    if not {source.sop_instance_uid for source in analysis.sources} <= files.keys():
+        raise BadAnswer("the model answered about instances that it was not given")
     said = findings_of(run, analysis)
     seg, srs = _objects(analysis, said, files)
     positive = any(one.present for one in said)
@@ -107,7 +129,8 @@ def _perform(lease: runs.Lease) -> None:
             weights_sha256=analysis.weights_sha256,
             runtime=analysis.runtime,
             timings={
-                "load": round(loaded - began, 3),
+                # Beside the engine's own steps: loading, if it had to, and what the walls cost.
+                "load": round(max(0.0, analysed - began - sum(analysis.timings.values())), 3),
                 **analysis.timings,
                 "objects": round(time.monotonic() - analysed, 3),
             },
@@ -121,7 +144,7 @@ def _perform(lease: runs.Lease) -> None:
 
 
 def _objects(
-    analysis: engine.Analysis, said: Sequence[Said], files: Mapping[str, Path]
+    analysis: Analysis, said: Sequence[Said], files: Mapping[str, Path]
 ) -> tuple[Dataset | None, list[Dataset]]:
     """The Segmentation of what was drawn, if anything was, and the SR documents."""
     used = dict.fromkeys(source.sop_instance_uid for source in analysis.sources)
@@ -155,6 +178,10 @@ def _store(objects: list[Dataset]) -> None:
     for result in store_derived(objects, "triage"):
         if result.outcome not in (StoreOutcome.STORED, StoreOutcome.DUPLICATE):
             raise NotStored(f"result object {result.outcome}: {result.reason}")
+
+
+def _told(error: ModelFailed, attempts: int) -> str:
+    return f"{error} ({attempts} attempts)" if error.tries > 1 and attempts >= error.tries else str(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -48,6 +48,10 @@ TRIAGE_MAXIMUM_ATTEMPTS = 3
 TRIAGE_RUN_SECONDS = float(os.environ.get("FIRSTREAD_RUN_SECONDS", "120"))
 TRIAGE_MODEL_MEMORY_MB = int(os.environ.get("FIRSTREAD_MODEL_MEMORY_MB", "6144"))
 TRIAGE_ISOLATION_REQUIRED = os.environ.get("FIRSTREAD_ISOLATION", "available") == "required"
+# What a model may use (docs/adr/0013-model-host.md)
+TRIAGE_RUN_SECONDS = float(os.environ.get("FIRSTREAD_RUN_SECONDS", "120"))
+TRIAGE_MODEL_MEMORY_MB = int(os.environ.get("FIRSTREAD_MODEL_MEMORY_MB", "6144"))
+TRIAGE_ISOLATION_REQUIRED = os.environ.get("FIRSTREAD_ISOLATION", "available") == "required"
 CLAIM_LEASE_SECONDS = 120
 ALERT_RUNG_SECONDS = int(os.environ.get("FIRSTREAD_ALERT_RUNG_SECONDS", "300"))
 QA_RANDOM_SAMPLE = float(os.environ.get("FIRSTREAD_QA_SAMPLE", "0.1"))

@@ -22,7 +22,7 @@ def test_without_receiver_broker_and_clock_the_answer_is_503_and_names_them(
     answer = client.get("/healthz")
     assert answer.status_code == 503
     parts = answer.json()["components"]
-    assert set(parts) == {"database", "broker", "receiver", "workers", "beat", "disk"}
+    assert set(parts) == {"database", "broker", "receiver", "workers", "isolation", "beat", "disk"}
     assert parts["database"]["ok"] and parts["disk"]["ok"]
     assert not parts["receiver"]["ok"] and not parts["beat"]["ok"]
 
@@ -37,3 +37,30 @@ def test_a_full_disk_fails(settings: object) -> None:
     settings.MINIMUM_FREE_DISK_MB = 10**9  # type: ignore[attr-defined]
     ok, detail = health._disk()
     assert not ok and "refused" in detail
+
+
+WHOLE, PARTLY = (
+    {"whole": True, "told": "all closed"},
+    {"whole": False, "told": "models are NOT kept from: files"},
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "required", "expected"),
+    [
+        ([WHOLE], True, (True, "all closed")),
+        ([WHOLE, PARTLY], False, (True, PARTLY["told"])),
+        ([WHOLE, PARTLY], True, (False, PARTLY["told"])),
+        ([], True, (True, "unknown while no inference worker answers")),
+    ],
+)
+def test_the_weakest_worker_tells_how_models_are_isolated(
+    told: list[dict[str, object]],
+    required: bool,
+    expected: tuple[bool, str],
+    settings: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.TRIAGE_ISOLATION_REQUIRED = required  # type: ignore[attr-defined]
+    monkeypatch.setattr(health, "workers_say", lambda command, expected: told)
+    assert health._isolation() == expected

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,15 +13,18 @@ import numpy as np
 import pydicom
 import pytest
 
+from foundation import events
 from pacs import storage
 from pacs.models import Instance, Study
 from tests.triage.conftest import ball_series
+from tests.triage.host.hostile import register_hostile
 from tests.triage.making import make_bright_bundle
 from triage import execution, planning, registry, runs, tasks
-from triage.inference import engine
+from triage.inference.host import process as models
 from triage.models import Finding, ModelVersion, Outcome, RunState, TriageRun
 
 pytestmark = pytest.mark.django_db(transaction=True)
+PROJECT = Path(__file__).resolve().parents[2]
 Stored = Callable[..., Study]
 CENTRE = np.array([10.0, -5.0, 8.0])
 
@@ -145,17 +150,75 @@ def test_a_disk_that_fails_is_tried_again(bright: ModelVersion, stored: Stored) 
 
 
 def test_a_crash_inside_a_library_ends_as_failed_and_quotes_no_patient(
+    bundles: Path, stored: Stored, db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    register_hostile(bundles, runs="(_ for _ in ()).throw(ZeroDivisionError('SYNTHETIC^Jürgen'))")
+    with caplog.at_level(logging.DEBUG):
+        run = carried_out(stored(ball_series()))
+    assert run.state == RunState.FAILED
+    assert run.reason.startswith("unexpected ZeroDivisionError in ")
+    assert "rgen" not in caplog.text + run.reason
+
+
+def test_a_crash_while_the_result_is_made_ends_as_failed_too(
     bright: ModelVersion, stored: Stored, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def crash(*args: object) -> None:
         raise ZeroDivisionError("SYNTHETIC^Jürgen")
 
-    monkeypatch.setattr(engine, "to_regular", crash)
+    monkeypatch.setattr(execution, "read_headers", crash)
     with caplog.at_level(logging.DEBUG):
         run = carried_out(stored(ball_series()))
     assert run.state == RunState.FAILED
     assert run.reason.startswith("unexpected ZeroDivisionError in test_execution.py:")
     assert "rgen" not in caplog.text + run.reason
+
+
+def test_a_model_that_kills_its_process_each_time_ends_as_failed_and_others_flow(
+    bundles: Path, stored: Stored, db: None, news: list[events.Event]
+) -> None:
+    registry.register_bundle(path=make_bright_bundle(bundles), state="live")
+    register_hostile(bundles, runs="__import__('os')._exit(3)")
+    planned = planning.plan_runs(study_id=stored(ball_series()).pk)
+    good, bad = sorted(planned, key=lambda run: run.model.name)
+    for attempt in range(1, 4):
+        tasks.run(bad.pk)
+        bad.refresh_from_db()
+        assert (bad.attempts, bad.state) == (attempt, RunState.FAILED if attempt == 3 else RunState.WAITING)
+    assert bad.reason == "the model's process died (exit 3) (3 attempts)"
+    assert events.TriageRunFinished(bad.pk) in news
+    tasks.run(good.pk)
+    good.refresh_from_db()
+    assert good.state == RunState.DONE
+
+
+def test_a_model_that_hangs_is_tried_twice_and_told(bundles: Path, stored: Stored, settings: object) -> None:
+    settings.TRIAGE_RUN_SECONDS = 2.0  # type: ignore[attr-defined]
+    register_hostile(bundles, runs="__import__('time').sleep(1000)")
+    run = carried_out(stored(ball_series()))
+    assert (run.state, run.reason) == (RunState.WAITING, "no answer within 2 s")
+    tasks.run(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.reason) == (RunState.FAILED, "no answer within 2 s (2 attempts)")
+
+
+def test_a_model_that_takes_too_much_or_what_it_may_not_fails_at_once(
+    bundles: Path, stored: Stored, settings: object
+) -> None:
+    settings.TRIAGE_MODEL_MEMORY_MB = 1500  # type: ignore[attr-defined]
+    register_hostile(bundles, name="big", runs="bytearray(20 << 30)")
+    run = carried_out(stored(ball_series()))
+    assert (run.state, run.reason) == (RunState.FAILED, "the model needs more than 1500 MB of memory")
+    ModelVersion.objects.all().update(state="retired")
+    register_hostile(bundles, name="curious", runs="__import__('socket').socket()")
+    run = carried_out(stored(ball_series()))
+    assert run.state == RunState.FAILED and run.reason.startswith("the model tried what no model may do")
+
+
+def test_a_model_that_expects_to_be_slow_gets_more_time_but_not_for_ever(bright: ModelVersion) -> None:
+    for expected, seconds in ((None, 120.0), (3, 120.0), (60, 300.0), (10_000, 540.0), ("long", 120.0)):
+        bright.config = bright.config | {"expected_seconds": expected}
+        assert execution.limits_of(bright).seconds == seconds
 
 
 def test_a_lease_lost_between_steps_stops_the_work(
@@ -171,7 +234,16 @@ def test_a_lease_lost_between_steps_stops_the_work(
     assert run.state == RunState.RUNNING and not run.findings.exists()
 
 
-def test_bundles_are_loaded_once_a_process(bright: ModelVersion) -> None:
+def test_models_in_use_are_loaded_before_they_are_asked(bright: ModelVersion, stored: Stored) -> None:
     execution.preload()
-    folder, pinned = registry.folder_of(bright), registry.pinned(bright)
-    assert engine.bundle_for(folder, pinned) is engine.bundle_for(folder, pinned)
+    before = models._processes[registry.folder_of(bright)]
+    run = carried_out(stored(ball_series()))
+    assert run.state == RunState.DONE and models._processes[registry.folder_of(bright)] is before
+
+
+def test_the_worker_itself_needs_no_torch() -> None:
+    code = "import django; django.setup(); import triage.execution, sys; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "False", done.stderr

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from foundation.queueing import Queue, broker_answers, queues_served
+from foundation.queueing import Queue, broker_answers, queues_served, workers_say
 from pacs.dimse import scu
 from worklist.live.models import Heartbeat
 from worklist.operations.addresses import reachable
@@ -33,6 +33,7 @@ def check() -> dict[str, Any]:
         "broker": _broker,
         "receiver": _receiver,
         "workers": _workers,
+        "isolation": _isolation,
         "beat": _beat,
         "disk": _disk,
     }
@@ -99,6 +100,15 @@ def _workers() -> tuple[bool, str]:
     if missing:
         return False, f"No worker serves: {', '.join(missing)}."
     return True, f"{', '.join(sorted(served))}"
+
+
+def _isolation() -> tuple[bool, str]:
+    """What stands around the models; weaker walls fail only a site that asks for all of them."""
+    told = workers_say("isolation", expected=len(Queue))
+    if not told:
+        return True, "unknown while no inference worker answers"
+    weakest = next((answer for answer in told if not answer.get("whole")), told[0])
+    return bool(weakest.get("whole")) or not settings.TRIAGE_ISOLATION_REQUIRED, str(weakest.get("told"))
 
 
 def _beat() -> tuple[bool, str]:

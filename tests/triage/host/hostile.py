@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 from tests.triage.making import make_bright_bundle
+from triage import registry
+from triage.bundles import fingerprint
+from triage.models import ModelVersion
 
 TRIES = {
     "connects": "__import__('socket').create_connection(('127.0.0.1', 9))",
@@ -37,3 +40,13 @@ def make_hostile_bundle(
         inference["network_def"] = f"$({loads}, __import__('torch').nn.Conv3d(1, 1, 1))[1]"
     file.write_text(json.dumps(inference))
     return bundle
+
+
+def register_hostile(folder: Path, *, runs: str = "None", **options: object) -> ModelVersion:
+    """A hostile bundle that is registered and live, as if every check had been passed."""
+    name = str(options.get("name", "hostile"))
+    model = registry.register_bundle(path=make_bright_bundle(folder, name=name), state="live")
+    found = fingerprint(make_hostile_bundle(folder, runs=runs, **options))  # type: ignore[arg-type]
+    model.weights_sha256, model.configs_sha256 = found.weights_sha256, found.configs_sha256
+    model.save(update_fields=["weights_sha256", "configs_sha256"])
+    return model

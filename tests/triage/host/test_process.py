@@ -96,7 +96,7 @@ def test_a_model_that_tries_what_it_may_not_is_failed_with_the_reason(
     before = fingerprint(bundle)
     with pytest.raises(ModelFailed, match="tried what no model may do") as failed:
         run(bundle, files, limits)
-    assert not failed.value.again
+    assert failed.value.tries == 1
     assert sorted(p.name for p in outside.iterdir()) == ["firstread.sqlite3", "secret_key"]
     assert fingerprint(bundle) == before
     os.kill(pid_of(bundle), 0)
@@ -135,7 +135,7 @@ def test_a_model_that_kills_its_process_is_told_at_once_and_the_next_run_flows(
     began = time.monotonic()
     with pytest.raises(ModelDied, match=told) as failed:
         run(bundle, files, limits)
-    assert failed.value.again
+    assert failed.value.tries > 1
     after = run(good, files, limits)
     print(f"died and told, another bundle answered: {time.monotonic() - began:.2f} s")
     assert after.targets[0].probability == expected.targets[0].probability
@@ -167,7 +167,7 @@ def test_a_model_that_takes_too_much_memory_is_told_what_it_may_have(
     bundle = make_hostile_bundle(tmp_path, runs=wants)
     with pytest.raises(ModelTooBig, match="2048 MB of memory") as failed:
         run(bundle, files, limits)
-    assert not failed.value.again
+    assert failed.value.tries == 1
 
 
 def test_a_gpu_that_is_too_small_gives_the_work_to_the_cpu_once(

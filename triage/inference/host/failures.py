@@ -6,20 +6,20 @@ from __future__ import annotations
 class ModelFailed(Exception):
     """The model gave no answer; the message says why."""
 
-    again = False
-    """May another attempt end otherwise?"""
+    tries = 1
+    """How many attempts it is worth; the site's own maximum holds beside it."""
 
 
 class ModelDied(ModelFailed):
-    """Its process ended in the middle of the work."""
+    """Its process ended in the middle of the work: perhaps not by its own doing."""
 
-    again = True
+    tries = 1000
 
 
 class ModelTooSlow(ModelFailed):
-    """It did not answer in its time."""
+    """It did not answer in its time: the machine may have been busy, but others wait behind it."""
 
-    again = True
+    tries = 2
 
 
 class ModelTooBig(ModelFailed):

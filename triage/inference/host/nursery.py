@@ -63,7 +63,9 @@ class _Nursery:
         for pid in self._living:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(tempfile.gettempdir(), ignore_errors=True)  # its own, made by the worker
+        folder = Path(tempfile.gettempdir())
+        if folder.name.startswith(sandbox.FOLDER_PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _answer(self, request: dict[str, Any]) -> None:
         if "start" in request:

@@ -18,7 +18,6 @@ from pathlib import Path
 from triage.inference.host import sandbox
 from triage.inference.host.wire import Ended
 
-_PREFIX = "firstread-models-"
 _REAP_SECONDS = 5.0
 
 
@@ -27,7 +26,7 @@ class Nursery:
 
     def __init__(self) -> None:
         _remove_left_behind()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{sandbox.FOLDER_PREFIX}{os.getpid()}-"))
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -124,8 +123,8 @@ class Nursery:
 
 def _remove_left_behind() -> None:
     """Folders of workers that were killed; ours alone, by owner and by process id."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    for folder in Path(tempfile.gettempdir()).glob(f"{sandbox.FOLDER_PREFIX}*"):
+        pid = folder.name.removeprefix(sandbox.FOLDER_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
             if pid.isdigit() and folder.stat().st_uid == os.getuid() and not _alive(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -85,7 +85,7 @@ def analyse(
 
     Raises:
         OutsideLimits: the series cannot or must not be analysed.
-        ModelFailed: the model gave no answer; `again` says whether another attempt may.
+        ModelFailed: the model gave no answer; `tries` says how many attempts it is worth.
         InputUnreadable: the archive's files could not be read.
     """
     with _lock:
@@ -128,6 +128,8 @@ class _Process:
     def __init__(self, nursery: Nursery, folder: Path, limits: Limits) -> None:
         self.folder, self.limits = folder, limits
         self._nursery = nursery
+        for path in limits.readable:
+            path.mkdir(parents=True, exist_ok=True)  # what is not there yet cannot be named in a rule
         scratch = Path(tempfile.mkdtemp(dir=nursery.folder))
         self._name = scratch.name
         confines = sandbox.Confines((folder, *limits.readable), scratch, limits.memory_mb)
@@ -290,6 +292,8 @@ class _Process:
             case "bundle":
                 raise ModelFailed(reason)
             case "input":
+                if reason == PermissionError.__name__:
+                    self.end()  # the folder was replaced under it: the next process sees the new one
                 raise InputUnreadable(reason)
             case "memory":
                 raise ModelTooBig(reason or f"the model needs more than {self.limits.memory_mb} MB of memory")

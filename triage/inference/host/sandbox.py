@@ -19,6 +19,8 @@ from pathlib import Path
 
 from triage.inference.host import landlock, seccomp
 
+# Of the private folder of a worker's models, in the folder for temporary files.
+FOLDER_PREFIX = "firstread-models-"
 PROJECT = Path(__file__).resolve().parents[3]
 # The only parts of the project that a model's process may read: its data folder lies beside them.
 _CODE = ("triage", "pacs", "foundation")

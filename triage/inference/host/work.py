@@ -113,7 +113,7 @@ def _answer(channel: Channel, request: dict[str, Any]) -> None:
     except Ended:
         raise
     except Exception as error:  # noqa: BLE001  (whatever a bundle raises is its answer)
-        channel.send({"id": number, **_told(error)})
+        channel.send({"id": number, **_told(error, request.get("files", ()))})
 
 
 def _analyse(
@@ -146,7 +146,7 @@ def _on_cpu(folder: Path) -> Iterator[None]:
             os.environ["FIRSTREAD_DEVICE"] = before
 
 
-def _told(error: Exception) -> dict[str, str]:
+def _told(error: Exception, files: Sequence[str]) -> dict[str, str]:
     """The error as a kind and a text without the message of a library, which may quote patient data."""
     known = next((e for e in _causes(error) if isinstance(e, _TELLING)), error)
     if isinstance(known, _Stop):
@@ -162,7 +162,7 @@ def _told(error: Exception) -> dict[str, str]:
         return {"failed": "memory", "reason": "the model ran out of memory on the GPU, and again on the CPU"}
     if any(isinstance(e, MemoryError) or any(t in str(e) for t in _CPU_ALLOCATOR) for e in _causes(error)):
         return {"failed": "memory", "reason": ""}
-    if isinstance(root, OSError) and any(frame.name == "read_stack" for frame in frames):
+    if isinstance(root, OSError) and (root.filename in files or any(f.name == "read_stack" for f in frames)):
         return {"failed": "input", "reason": type(root).__name__}
     if isinstance(root, PermissionError):
         return {"failed": "forbidden", "reason": where}
