@@ -21,6 +21,7 @@ from pacs.services import Outcome as StoreOutcome
 from pacs.services import store_derived
 from triage import registry, runs
 from triage.bundles import BundleRefused
+from triage.comparing import compared
 from triage.findings import BadAnswer, Said, findings_of, probability_of
 from triage.inference.analysis import Analysis, OutsideLimits
 from triage.inference.host import process as models
@@ -118,7 +119,8 @@ def _perform(lease: runs.Lease) -> None:
     analysed = time.monotonic()
     if not {source.sop_instance_uid for source in analysis.sources} <= files.keys():
         raise BadAnswer("the model answered about instances that it was not given")
-    said = findings_of(run, analysis)
+    said = compared(run, findings_of(run, analysis), analysis.sources, list(files.values()))
+    with_priors = time.monotonic()
     seg, srs = _objects(analysis, said, files)
     positive = any(one.present for one in said)
     runs.finish(
@@ -132,7 +134,8 @@ def _perform(lease: runs.Lease) -> None:
                 # Beside the engine's own steps: loading, if it had to, and what the walls cost.
                 "load": round(max(0.0, analysed - began - sum(analysis.timings.values())), 3),
                 **analysis.timings,
-                "objects": round(time.monotonic() - analysed, 3),
+                "compare": round(with_priors - analysed, 3),
+                "objects": round(time.monotonic() - with_priors, 3),
             },
             findings=[one.finding for one in said],
             seg_sop_instance_uid=str(seg.SOPInstanceUID) if seg is not None else "",

@@ -129,4 +129,7 @@ def _statement(model: ModelVersion, finding: Finding) -> Statement:
         tracking_uid=finding.tracking_uid,
         software_version=f"Firstread {settings.VERSION}",
         site=Code(site["code"], site["scheme"], site["meaning"]) if site else BRAIN,
+        probability_method=finding.probability_method,
+        midline_shift_mm=finding.midline_shift_mm,
+        midline_shift_uncertainty_mm=finding.midline_shift_uncertainty_mm,
     )

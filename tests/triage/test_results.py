@@ -170,6 +170,31 @@ def test_seg_and_both_kinds_of_sr_pass_dciodvfy_and_share_one_tracking_uid(
     assert said["Intracranial hemorrhage"] == "Absent"
 
 
+def test_shift_growth_and_comparison_stand_in_the_sr_and_pass_dciodvfy(
+    stack: SliceStack, tmp_path: Path
+) -> None:
+    paths = write(datasets_of(stack), tmp_path)
+    read, headers = read_stack(paths), read_headers(paths)
+    statement = replace(
+        STATEMENT,
+        midline_shift_mm=-4.23,
+        midline_shift_uncertainty_mm=1.9,
+        comparison="grown",
+        growth_ml=8.04,
+        probability_method="logistic on log volume and peak",
+    )
+    seg = make_seg([(statement, drawn_on(read))], read.sources, headers)
+    assert list(seg.SegmentSequence[0].RecommendedDisplayCIELabValue) != [0, 0, 0]
+    assert faults(make_sr(statement, headers, seg), tmp_path) == []
+    (group,) = highdicom.sr.srread(tmp_path / "checked.dcm").content.get_volumetric_roi_measurement_groups()
+    values = {str(m.name.meaning): m.value for m in group.get_measurements()}
+    assert values["Midline shift, positive to the left"] == -4.2
+    assert values["Volume change since the prior"] == 8.04
+    said = {str(e.name.meaning): str(e.value.meaning) for e in group.get_qualitative_evaluations()}
+    assert said["Compared with the prior"] == "Known, grown"
+    assert b"probability by logistic on log volume and peak" in (tmp_path / "checked.dcm").read_bytes()
+
+
 def test_the_document_is_an_unverified_preliminary_draft_that_names_the_weights(
     stack: SliceStack, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from triage.bundles import Fingerprint, fingerprint, require_same
 from triage.inference.analysis import Analysis, OutsideLimits, Target
 from triage.inference.bundle import LoadedBundle, load_bundle
 from triage.inference.guard import check_input
+from triage.inference.midline import midline_measurements
 from triage.inference.segmentation import segmented
 from triage.inference.slices import read_stack
 from triage.inference.volume import SliceStack, VolumeError, to_regular
@@ -107,12 +108,17 @@ def analyse(
         probabilities = bundle.predict(regular.array)
     with _timed("extract", timings, between_steps):
         found = segmented(probabilities, regular, stack, bundle.config)
+    with _timed("measure", timings, between_steps):
+        # What is measured of the head is told with what was marked in it, and costs time only then.
+        marked = any(target.mask is not None and target.mask.any() for target in found)
+        measurements = midline_measurements(regular) if marked else {}
     return Analysis(
         targets=found,
         sources=stack.sources,
         stack=stack,
         weights_sha256=weights_sha256,
         timings=timings,
+        measurements=measurements,
     )
 
 

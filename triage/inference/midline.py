@@ -14,10 +14,14 @@ from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
 from triage.inference.cavity import analysable
+from triage.inference.volume import RegularVolume
+
+log = structlog.get_logger(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -112,6 +116,15 @@ def midline_shift(volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[flo
     if len(ridges.place) < FEWEST_ROWS:
         return _none("the lateral ventricles do not show on both sides of a septum")
     return _measured(ridges, plane)
+
+
+def midline_measurements(regular: RegularVolume) -> dict[str, float]:
+    """Shift and uncertainty by the names of Analysis.measurements; empty when it cannot be measured."""
+    found = midline_shift(regular.array, regular.spacing_mm)
+    if found.shift_mm is None or found.uncertainty_mm is None:
+        log.info("midline_not_measured", reason=found.reason)
+        return {}
+    return {"midline_shift_mm": found.shift_mm, "midline_shift_uncertainty_mm": found.uncertainty_mm}
 
 
 def _coarse(volume: NDArray[np.float32], spacing: Floats) -> tuple[NDArray[np.float32], Floats]:

@@ -21,9 +21,10 @@ from triage.inference.volume import FrameSource
 from triage.results.statement import MANUFACTURER, Statement
 
 SERIES_NUMBER = 9001
-# L*, a*, b* that stand out from grey and from each other; the seventh segment starts anew.
+# L*, a*, b* that stand out from grey and from each other; the seventh segment starts anew. The first is the
+# pages' violet for all that AI says, #b79cff in sRGB.
 _COLOURS = (
-    (70.0, 45.0, 70.0),
+    (70.2, 30.5, -45.7),
     (75.0, -35.0, -20.0),
     (80.0, 0.0, 75.0),
     (60.0, 70.0, -25.0),

@@ -13,6 +13,7 @@ from highdicom.sr import (
     DeviceObserverIdentifyingAttributes,
     FindingSite,
     Measurement,
+    MeasurementProperties,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
@@ -43,7 +44,17 @@ _PROBABILITY = Code("122157", "DCM", "Probability")
 _DIAMETER = Code("81827009", "SCT", "Diameter")
 _VOLUME = Code("118565006", "SCT", "Volume")
 _CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")  # 1 mL; the unit of CID 7462
-
+# No public code list that is checked here names these (docs/adr/0017-known-findings.md).
+_OWN: Final = "99FIRSTREAD"
+_MIDLINE_SHIFT = Code("midline-shift", _OWN, "Midline shift, positive to the left")
+_GROWTH = Code("growth", _OWN, "Volume change since the prior")
+_COMPARED = Code("comparison", _OWN, "Compared with the prior")
+_COMPARISONS: Final = {
+    "new": Code("new", _OWN, "New since the prior"),
+    "known": Code("known", _OWN, "Known, not grown"),
+    "grown": Code("grown", _OWN, "Known, grown"),
+    "not_compared": Code("not-compared", _OWN, "Could not be compared"),
+}
 
 Group = MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
 
@@ -166,6 +177,25 @@ def _contents(statement: Statement) -> dict[str, Any]:
                 name=_DIAMETER, value=round(statement.largest_diameter_mm, 1), unit=codes.UCUM.Millimeter
             )
         )
+    if statement.present and statement.midline_shift_mm is not None:
+        measurements.append(
+            _midline_shift(statement.midline_shift_mm, statement.midline_shift_uncertainty_mm)
+        )
+    if statement.present and statement.growth_ml is not None:
+        measurements.append(
+            Measurement(name=_GROWTH, value=round(statement.growth_ml, 2), unit=_CUBIC_CENTIMETRE)
+        )
+    evaluations = [
+        QualitativeEvaluation(name=statement.finding, value=PRESENT if statement.present else ABSENT)
+    ]
+    if statement.present and statement.comparison in _COMPARISONS:
+        evaluations.append(QualitativeEvaluation(_COMPARED, _COMPARISONS[statement.comparison]))
+    parameters = [
+        f"weights SHA-256 {statement.weights_sha256}",
+        f"present from probability {statement.threshold:g}",
+    ]
+    if statement.probability_method:
+        parameters.append(f"probability by {statement.probability_method}")
     return {
         "tracking_identifier": TrackingIdentifier(
             uid=statement.tracking_uid, identifier=statement.tracking_id
@@ -175,14 +205,23 @@ def _contents(statement: Statement) -> dict[str, Any]:
         "algorithm_id": AlgorithmIdentification(
             name=statement.model,
             version=statement.version,
-            parameters=[
-                f"weights SHA-256 {statement.weights_sha256}",
-                f"present from probability {statement.threshold:g}",
-            ],
+            parameters=parameters,
         ),
         "finding_sites": [FindingSite(statement.site, laterality=LATERALITY.get(statement.side))],
         "measurements": measurements,
-        "qualitative_evaluations": [
-            QualitativeEvaluation(name=statement.finding, value=PRESENT if statement.present else ABSENT)
-        ],
+        "qualitative_evaluations": evaluations,
     }
+
+
+def _midline_shift(shift_mm: float, uncertainty_mm: float | None) -> Measurement:
+    """With the interval's half width on both sides (TID 310)."""
+    properties = uncertainty_mm and MeasurementProperties(
+        upper_measurement_uncertainty=round(uncertainty_mm, 1),
+        lower_measurement_uncertainty=round(uncertainty_mm, 1),
+    )
+    return Measurement(
+        name=_MIDLINE_SHIFT,
+        value=round(shift_mm, 1),
+        unit=codes.UCUM.Millimeter,
+        properties=properties or None,
+    )

@@ -33,6 +33,10 @@ class Statement:
         tracking_uid: shared by the segment and the SR's measurement group.
         software_version: of Firstread.
         site: code of the body part that the finding is looked for in.
+        probability_method: how the network's answer became the probability, in words.
+        midline_shift_mm, midline_shift_uncertainty_mm: positive to the patient's left; None when not measured.
+        comparison: new, known, grown, not_compared, or "" without an analysed prior.
+        growth_ml: volume now minus volume then, of what has a counterpart.
     """
 
     model: str
@@ -48,6 +52,11 @@ class Statement:
     tracking_uid: str
     software_version: str
     site: Code = BRAIN
+    probability_method: str = ""
+    midline_shift_mm: float | None = None
+    midline_shift_uncertainty_mm: float | None = None
+    comparison: str = ""
+    growth_ml: float | None = None
 
     @property
     def tracking_id(self) -> str:
