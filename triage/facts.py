@@ -57,18 +57,61 @@ def _facts(study: Study, series: Series, age: float | None, frames: int, instanc
         study_description=study.study_description,
         protocol_name=series.protocol_name,
         sop_class_uid=sop_class_uid,
-        image_type=tuple(str(v).strip().upper() for v in _values(header, "00080008")),
-        kernel=str(_first(header, "00181210", "")),
-        slice_thickness_mm=_number(_first(header, "00180050")),
         slices=frames,
-        orientation=orientation_name(_values(header, "00200037")),
-        contrast_agent=_contrast_agent(header),
         age_years=age,
         series_number=series.series_number or 0,
         derived=series.derived,
-        manufacturer=str(_first(header, "00080070", "")),
         coverage_mm=None if series.derived else _coverage(series, instances, header),
+        **_of_image(header),
     )
+
+
+def facts_from_headers(headers: Sequence[Mapping[str, Any]], series_id: int = 0) -> SeriesFacts:
+    """Facts of a series that is in no archive, as its rows would tell them.
+
+    Args:
+        headers: DICOM JSON (PS3.18 F) of every instance of one series, in any order; at least one.
+        series_id: a number by which the caller knows the series.
+    """
+    by_number = sorted(
+        headers, key=lambda h: (_number(_first(h, "00200013")) or 0.0, str(_first(h, "00080018")))
+    )
+    header = by_number[len(by_number) // 2]
+    images = [h for h in by_number if "LOCALIZER" not in _values(h, "00080008")]
+    return SeriesFacts(
+        series_id=series_id,
+        series_instance_uid=str(_first(header, "0020000E", "")),
+        modality=str(_first(header, "00080060", "")),
+        body_part_examined=str(_first(header, "00180015", "")),
+        series_description=str(_first(header, "0008103E", "")),
+        study_description=str(_first(header, "00081030", "")),
+        protocol_name=str(_first(header, "00181030", "")),
+        sop_class_uid=str(_first(header, "00080016", "")),
+        slices=sum(int(_number(_first(h, "00280008")) or 1) for h in by_number),
+        age_years=age_years(
+            str(_first(header, "00101010", "")),
+            str(_first(header, "00100030", "")),
+            str(_first(header, "00080020", "")),
+        ),
+        series_number=int(_number(_first(header, "00200011")) or 0),
+        coverage_mm=coverage_mm(
+            _values(header, "00200037"),
+            [position for h in images for position in _positions(h)],
+            _number(_first(header, "00180050")),
+        ),
+        **_of_image(header),
+    )
+
+
+def _of_image(header: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "image_type": tuple(str(v).strip().upper() for v in _values(header, "00080008")),
+        "kernel": str(_first(header, "00181210", "")),
+        "slice_thickness_mm": _number(_first(header, "00180050")),
+        "orientation": orientation_name(_values(header, "00200037")),
+        "contrast_agent": _contrast_agent(header),
+        "manufacturer": str(_first(header, "00080070", "")),
+    }
 
 
 def orientation_name(values: list[Any]) -> str:
