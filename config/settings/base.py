@@ -48,12 +48,14 @@ TRIAGE_MAXIMUM_ATTEMPTS = 3
 TRIAGE_RUN_SECONDS = float(os.environ.get("FIRSTREAD_RUN_SECONDS", "120"))
 TRIAGE_MODEL_MEMORY_MB = int(os.environ.get("FIRSTREAD_MODEL_MEMORY_MB", "6144"))
 TRIAGE_ISOLATION_REQUIRED = os.environ.get("FIRSTREAD_ISOLATION", "available") == "required"
-# What a model may use (docs/adr/0013-model-host.md)
-TRIAGE_RUN_SECONDS = float(os.environ.get("FIRSTREAD_RUN_SECONDS", "120"))
-TRIAGE_MODEL_MEMORY_MB = int(os.environ.get("FIRSTREAD_MODEL_MEMORY_MB", "6144"))
-TRIAGE_ISOLATION_REQUIRED = os.environ.get("FIRSTREAD_ISOLATION", "available") == "required"
+# Runs at once on this machine; each has its own processes of the models and its part of the cores.
+INFERENCE_WORKERS = max(1, int(os.environ.get("FIRSTREAD_INFERENCE_WORKERS", "1")))
+if INFERENCE_WORKERS > 1:
+    os.environ.setdefault("FIRSTREAD_TORCH_THREADS", str(max(1, (os.cpu_count() or 1) // INFERENCE_WORKERS)))
 CLAIM_LEASE_SECONDS = 120
 ALERT_RUNG_SECONDS = int(os.environ.get("FIRSTREAD_ALERT_RUNG_SECONDS", "300"))
+# What a prior shows already, and somebody answered for then, rings again: off, because it has not grown.
+ALERT_KNOWN_FINDINGS_AGAIN = os.environ.get("FIRSTREAD_ALERT_KNOWN_FINDINGS", "0") == "1"
 QA_RANDOM_SAMPLE = float(os.environ.get("FIRSTREAD_QA_SAMPLE", "0.1"))
 IDLE_TIMEOUT_SECONDS = int(os.environ.get("FIRSTREAD_IDLE_TIMEOUT_SECONDS", "1800"))
 

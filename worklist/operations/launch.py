@@ -33,6 +33,7 @@ OPTIONS = (
     ("port", "FIRSTREAD_PORT"),
     ("dicom_port", "FIRSTREAD_DICOM_PORT"),
     ("data_dir", "FIRSTREAD_DATA_DIR"),
+    ("inference_workers", "FIRSTREAD_INFERENCE_WORKERS"),
 )
 
 
@@ -81,6 +82,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--port", help="port of the page")
     parser.add_argument("--dicom-port", help="port of the DICOM receiver")
     parser.add_argument("--data-dir", help="data folder")
+    parser.add_argument("--inference-workers", type=int, help="runs of models at once (1)")
     demo = parser.add_mutually_exclusive_group()
     demo.add_argument("--demo", dest="demo", action="store_const", const="1", help="play the demo now")
     demo.add_argument("--no-demo", dest="demo", action="store_const", const="0", help="never play it")

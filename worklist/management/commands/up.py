@@ -66,7 +66,13 @@ class Command(BaseCommand):
         self._announce(passwords)
         supervisor.start(processes.receiver(before_start=forget_associations))
         # A run that no living worker holds is free again: only this supervisor starts inference here.
-        supervisor.start(processes.worker("inference", concurrency=1, before_start=runs.release_abandoned))
+        supervisor.start(
+            processes.worker(
+                "inference",
+                concurrency=settings.INFERENCE_WORKERS,
+                before_start=runs.release_abandoned,
+            )
+        )
         supervisor.start(processes.worker("default", concurrency=2))
         supervisor.start(processes.beat(self._launch.run_dir))
         self._wait_for_health(supervisor)
