@@ -12,6 +12,12 @@ def iso_date(value: str) -> str | None:
     return None if parsed is None else parsed.isoformat()
 
 
+def day_in_words(value: str) -> str:
+    """A DA as `20 Nov 2026`; "" when it is no date."""
+    parsed = _parse(value)
+    return "" if parsed is None else f"{parsed.day} {parsed:%b %Y}"
+
+
 def age_text(patient_age: str, birth_date: str, study_date: str) -> str | None:
     """`71 Y`, `5 M`, `3 W` or `2 D` at the time of the study; None when nothing tells.
 

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from pacs.models import Study, StudyState
-from triage.models import FINAL_RUN_STATES, Finding, ModelState, Outcome, RunState, TriagePlan, TriageRun
+from triage.models import (
+    FINAL_RUN_STATES,
+    Comparison,
+    Finding,
+    ModelState,
+    Outcome,
+    RunState,
+    TriagePlan,
+    TriageRun,
+)
 
 REASON_LENGTH = 500
+KNOWN_BEFORE = (Comparison.KNOWN, Comparison.GROWN)
+LONGEST_CHAIN = 50
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,16 @@ def findings_of(study: Study, *, live_only: bool = True) -> QuerySet[Finding]:
     if live_only:
         findings = findings.filter(run__model_state=ModelState.LIVE)
     return findings.select_related("run__model").order_by("-probability", "pk")
+
+
+def known_since(finding: Finding) -> str:
+    """Study Date (DA) of the first of the scans that a finding is known from, or "" without one."""
+    prior = finding.prior_finding
+    for _ in range(LONGEST_CHAIN):
+        if prior is None or prior.comparison not in KNOWN_BEFORE or prior.prior_finding is None:
+            break
+        prior = prior.prior_finding
+    return prior.run.study.study_date if prior is not None else ""
 
 
 def ai_state_of(study: Study) -> tuple[str, str]:

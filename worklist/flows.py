@@ -71,7 +71,10 @@ def triage_starts(event: events.TriageStarted) -> None:
 
 
 def critical_finding_rings(event: events.TriageRunFinished) -> None:
-    """A critical finding alerts the ER; before the rank, because a person waits for it."""
+    """A critical finding alerts the ER; before the rank, because a person waits for it.
+
+    One that is known, answered and not grown stands in the log as not rung; its promotion stays.
+    """
     alerts.raise_for_run(run_id=event.run_id)
 
 
@@ -127,7 +130,10 @@ def signing_facts(study_ids: Sequence[int]) -> dict[int, Facts]:
         )
     )
     told: dict[int, set[str]] = {}
-    answered = Alert.objects.filter(study_id__in=study_ids, state=AlertState.ACKNOWLEDGED)
+    # What was not rung is known from a prior whose alert a named person answered.
+    answered = Alert.objects.filter(
+        study_id__in=study_ids, state__in=[AlertState.ACKNOWLEDGED, AlertState.NOT_RUNG]
+    )
     for study_id, code in answered.values_list("study_id", "finding_code"):
         told.setdefault(study_id, set()).add(code)
     return {

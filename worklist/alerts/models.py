@@ -9,11 +9,12 @@ from triage.models import Finding, Study
 
 
 class AlertState(models.TextChoices):
-    """Where an alert stands."""
+    """Where an alert stands; one that was not rung stands in the log for what was answered before."""
 
     RAISED = "raised", "Raised"
     ESCALATED = "escalated", "Escalated"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    NOT_RUNG = "not_rung", "Not rung: known"
 
 
 OPEN_ALERT_STATES = (AlertState.RAISED, AlertState.ESCALATED)

@@ -64,6 +64,19 @@ def deadline(now: datetime, rung_seconds: int) -> datetime:
     return now + timedelta(seconds=rung_seconds)
 
 
+def rings(*, comparison: str, answered_before: bool, grown_since: bool, known_rings_again: bool) -> bool:
+    """False only for what is known, was answered by a named person, and has not grown since that answer.
+
+    Args:
+        comparison: of the finding with the prior; anything but "known" rings.
+        answered_before: the alert about the earlier finding was acknowledged.
+        grown_since: against the finding that was acknowledged, so that slow growth over many scans, each
+            little more than the last, rings again.
+        known_rings_again: the department wants every alert.
+    """
+    return known_rings_again or comparison != "known" or not answered_before or grown_since
+
+
 def alerts(
     *, presence: str, probability: float, alert_threshold: float, criticality: str, live: bool
 ) -> bool:

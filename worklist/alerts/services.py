@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest
 from django.utils import timezone
@@ -20,6 +20,7 @@ from foundation.transitions import IllegalTransition, LostRace
 from pacs.models import Order
 from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
 from worklist.alerts import policy
+from worklist.alerts.known import answered_earlier, grown_since, in_words
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState, AlertStep
 from worklist.alerts.selectors import number_connected
 from worklist.alerts.states import ALERT
@@ -29,6 +30,7 @@ from worklist.live.services import announce
 log = structlog.get_logger(__name__)
 
 PAGE = "page"
+RULE = "rule"
 NOT_MY_PATIENT = "not my patient"
 OUTCOME_LENGTH = 200
 
@@ -37,14 +39,15 @@ def raise_for_run(*, run_id: int) -> list[Alert]:
     """Alert the ER of each critical finding of this run above its own alert threshold.
 
     One alert per study and finding code for ever: a second run, model or delivery of the same news
-    changes nothing. Returns the alerts that are new.
+    changes nothing. What is known from a prior, was answered then and has not grown stands in the log as
+    "not rung". Returns the alerts that ring now.
     """
     run = TriageRun.objects.select_related("model").defer("input_instance_uids").get(pk=run_id)
     if run.state != RunState.DONE or run.outcome != Outcome.POSITIVE:
         return []
-    raised = []
-    for finding in run.findings.all():
-        rings = policy.alerts(
+    ringing, known = [], []
+    for finding in run.findings.select_related("prior_finding__run"):
+        alerts = policy.alerts(
             presence=finding.presence,
             probability=finding.probability,
             alert_threshold=finding.alerts_from,
@@ -52,16 +55,30 @@ def raise_for_run(*, run_id: int) -> list[Alert]:
             # Planned live, and not retired since.
             live=run.model_state == run.model.state == ModelState.LIVE,
         )
-        alert = _raise(run, finding) if rings else None
-        if alert is not None:
-            raised.append(alert)
+        if alerts:
+            earlier = answered_earlier(finding)
+            rings = policy.rings(
+                comparison=finding.comparison,
+                answered_before=earlier is not None,
+                grown_since=earlier is None or grown_since(earlier, finding),
+                known_rings_again=settings.ALERT_KNOWN_FINDINGS_AGAIN,
+            )
+            if rings or earlier is None:
+                ringing.append(finding)
+            else:
+                known.append((finding, earlier))
+    raised = [alert for finding in ringing if (alert := _raise(run, finding)) is not None]
+    for finding, earlier in known:
+        _note_known(run, finding, earlier)
     return raised
 
 
 def raise_missing() -> int:
     """Raise what no event raised, for the runs of the last two days; returns how many."""
     since = timezone.now() - timedelta(days=2)
-    raised = Alert.objects.filter(study_id=OuterRef("run__study_id"), finding_code=OuterRef("code"))
+    raised = Alert.objects.filter(study_id=OuterRef("run__study_id"), finding_code=OuterRef("code")).filter(
+        ~Q(state=AlertState.NOT_RUNG) | Q(finding_id__gte=OuterRef("pk"))
+    )
     own = Coalesce(NullIf("criticality", Value("")), "run__model__criticality")
     silent = Finding.objects.annotate(criticality_then=own).filter(
         ~Exists(raised),
@@ -184,13 +201,55 @@ def _raise(run: TriageRun, finding: Finding) -> Alert | None:
                 "deadline_at": policy.deadline(now, settings.ALERT_RUNG_SECONDS),
             },
         )
-        if not created:
+        if not created and (alert.state != AlertState.NOT_RUNG or not _ring_after_all(alert, finding)):
             return None
         _tell_page(alert)
         announce(Topic.ALERTS, alert.pk, alert.version)
         publish(AlertRaised(alert_id=alert.pk))
     log.info("alert_raised", alert_id=alert.pk)
     return alert
+
+
+def _ring_after_all(alert: Alert, finding: Finding) -> bool:
+    """An alert that was not rung gets a finding that must; False when another process was faster."""
+    now = timezone.now()
+    try:
+        ALERT.apply(
+            alert,
+            "ring",
+            finding=finding,
+            raised_at=now,
+            deadline_at=policy.deadline(now, settings.ALERT_RUNG_SECONDS),
+        )
+    except LostRace:
+        return False
+    return True
+
+
+def _note_known(run: TriageRun, finding: Finding, earlier: Alert) -> None:
+    """Into the log that nobody was told, and why; nothing changes where an alert rang or was answered."""
+    now = timezone.now()
+    order = Order.objects.filter(study_id=run.study_id).first()
+    with transaction.atomic():
+        alert, created = Alert.objects.get_or_create(
+            study_id=run.study_id,
+            finding_code=finding.code,
+            defaults={
+                "finding": finding,
+                "department": order.department if order else "",
+                "state": AlertState.NOT_RUNG,
+                "raised_at": now,
+                "deadline_at": now,
+            },
+        )
+        if not created:
+            again = Alert.objects.filter(pk=alert.pk, state=AlertState.NOT_RUNG, finding_id__lt=finding.pk)
+            if not again.update(finding=finding, version=F("version") + 1):
+                return
+            alert.refresh_from_db()
+        _log_step(alert, who="nobody", channel=RULE, outcome=in_words(finding, earlier)[:OUTCOME_LENGTH])
+        announce(Topic.ALERTS, alert.pk, alert.version)
+    log.info("alert_not_rung", alert_id=alert.pk, answered_alert_id=earlier.pk)
 
 
 def _escalate(alert: Alert) -> bool:

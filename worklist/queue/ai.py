@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pacs.models import Study
 from triage import selectors
+from triage.comparison_words import against_prior
 from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
 from worklist.queue.models import AiStatus
 from worklist.queue.priority import AiFinding
@@ -27,7 +28,7 @@ def ai_state_of(study: Study) -> AiState:
     runs = (
         TriageRun.objects.filter(study=study, model_state=ModelState.LIVE)
         .select_related("model")
-        .prefetch_related("findings")
+        .prefetch_related("findings__prior_finding__run__study")
         .defer("input_instance_uids", "model__config")
         .order_by("pk")
     )
@@ -78,6 +79,7 @@ def _rank_findings(runs: Sequence[TriageRun]) -> tuple[AiFinding, ...]:
                     known_at=known[key],
                     volume_ml=finding.volume_ml,
                     model=str(run.model),
+                    against_prior=against_prior(finding),
                 )
     return tuple(found.values())
 

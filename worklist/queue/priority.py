@@ -98,6 +98,8 @@ class AiFinding:
         known_at: when the model first said so for this study.
         volume_ml: size, where the model measures one.
         model: name and version.
+        against_prior: what the prior says of it, in words: "known since 20 Nov 2026, not grown". It changes
+            no minute: a known finding is promoted like any other.
     """
 
     meaning: str
@@ -106,6 +108,7 @@ class AiFinding:
     known_at: datetime
     volume_ml: float | None = None
     model: str = ""
+    against_prior: str = ""
 
 
 class Reason(TypedDict):
@@ -180,7 +183,8 @@ def _flag(finding: AiFinding) -> str:
     size = "" if finding.volume_ml is None else f", {finding.volume_ml:.0f} mL"
     # Two decimals would round a strong answer to certainty.
     probability = "> 0.99" if finding.probability > 0.99 else f"{finding.probability:.2f}"
-    return f"AI: possible {lower_first(finding.meaning)} {probability}{size}"
+    prior = f", {finding.against_prior}" if finding.against_prior else ""
+    return f"AI: possible {lower_first(finding.meaning)} {probability}{size}{prior}"
 
 
 def _promotion(finding: AiFinding, sooner: timedelta, policy: Policy) -> Reason:
