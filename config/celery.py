@@ -17,7 +17,7 @@ _isolation: dict[str, Any] = {}
 
 
 def _infers() -> bool:
-    return "inference" in app.amqp.queues.consume_from
+    return bool({"inference", "inference-gpu"} & set(app.amqp.queues.consume_from))
 
 
 @worker_init.connect

@@ -23,6 +23,7 @@ class Queue(StrEnum):
 
     DEFAULT = "default"
     INFERENCE = "inference"
+    INFERENCE_GPU = "inference-gpu"
 
 
 def task(
@@ -42,12 +43,13 @@ def task(
     return decorate
 
 
-def enqueue(celery_task: Any, *ids: int) -> None:
-    """Send `celery_task(*ids)` once the surrounding transaction commits."""
+def enqueue(celery_task: Any, *ids: int, queue: Queue | None = None) -> None:
+    """Send `celery_task(*ids)` to `queue`, or the task's own, once the surrounding transaction commits."""
+    options = {} if queue is None else {"queue": queue.value}
 
     def send() -> None:
         try:
-            celery_task.apply_async(args=ids)
+            celery_task.apply_async(args=ids, **options)
         except (OperationalError, OSError) as error:
             # The row says what is to be done; the sweeper sends it when the broker is back.
             log.warning("broker_unreachable", task=celery_task.name, error=type(error).__name__)

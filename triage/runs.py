@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -218,6 +218,14 @@ def due_runs(limit: int = 200) -> list[int]:
     wanted = [run.pk for run in candidates[: 2 * limit] if _free(run)][:limit]
     TriageRun.objects.filter(pk__in=wanted).update(queued_at=now)
     return wanted
+
+
+def queued_before(run_ids: Iterable[int]) -> list[int]:
+    """Those of these runs that are older than one round of queueing: somebody was asked for them before."""
+    long_ago = timezone.now() - REQUEUE_AFTER
+    return list(
+        TriageRun.objects.filter(pk__in=run_ids, created_at__lte=long_ago).values_list("pk", flat=True)
+    )
 
 
 def release_abandoned() -> None:

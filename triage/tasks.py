@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+from django.conf import settings
 
 from foundation.queueing import Queue, enqueue, task
 from triage import early, planning, runs, waiting
@@ -47,6 +48,14 @@ def sweep() -> None:
 
 
 def queue_due() -> None:
-    """Send every run that wants a worker to the inference queue."""
-    for run_id in runs.due_runs():
-        enqueue(run, run_id)
+    """Send every run that wants a worker to the inference queue.
+
+    Where the site has GPU workers, they are asked first; what they have not taken by the next time it is
+    queued goes to any worker, because a slower answer is better than none.
+    """
+    due = runs.due_runs()
+    waited = set(runs.queued_before(due)) if settings.TRIAGE_GPU_WORKERS else set(due)
+    if settings.TRIAGE_GPU_WORKERS and waited:
+        log.warning("gpu_workers_behind", runs=len(waited))
+    for run_id in due:
+        enqueue(run, run_id, queue=Queue.INFERENCE if run_id in waited else Queue.INFERENCE_GPU)

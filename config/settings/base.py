@@ -52,6 +52,8 @@ TRIAGE_ISOLATION_REQUIRED = os.environ.get("FIRSTREAD_ISOLATION", "available") =
 INFERENCE_WORKERS = max(1, int(os.environ.get("FIRSTREAD_INFERENCE_WORKERS", "1")))
 if INFERENCE_WORKERS > 1:
     os.environ.setdefault("FIRSTREAD_TORCH_THREADS", str(max(1, (os.cpu_count() or 1) // INFERENCE_WORKERS)))
+# Runs go to the queue "inference-gpu" first, and to any worker when no GPU worker took them within 30 s.
+TRIAGE_GPU_WORKERS = os.environ.get("FIRSTREAD_GPU_WORKERS", "0") == "1"
 CLAIM_LEASE_SECONDS = 120
 ALERT_RUNG_SECONDS = int(os.environ.get("FIRSTREAD_ALERT_RUNG_SECONDS", "300"))
 # What a prior shows already, and somebody answered for then, rings again: off, because it has not grown.
