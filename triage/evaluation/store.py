@@ -18,6 +18,11 @@ DOCUMENT: Final = "report.json"
 PAGE: Final = "report.html"
 
 
+def slug(name: str, version: str) -> str:
+    """A model version as one word, for folders."""
+    return f"{name}-{version}".replace("/", "_")
+
+
 def folder_for(model_slug: str, dataset: str) -> Path:
     """The usual folder of a model version's evaluation on a set."""
     return Path(settings.DATA_DIR) / "evaluations" / model_slug / dataset

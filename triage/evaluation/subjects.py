@@ -48,11 +48,6 @@ class Subject:
         """What it looks for."""
         return targets(self.config)
 
-    @property
-    def slug(self) -> str:
-        """Name and version as one word, for folders."""
-        return f"{self.name}-{self.version}".replace("/", "_")
-
 
 def find_subject(model: str, version: str = "") -> Subject:
     """The newest registered version of a name, the one asked for, or the bundle in a folder.

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from worklist.api import er, me
 from worklist.api.alerts import AlertViewSet
+from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.reports import ReportViewSet
 from worklist.api.triage_plans import TriagePlanViewSet
@@ -22,6 +23,10 @@ router.register("quality/reviews", ReviewViewSet, basename="reviews")
 urlpatterns = [
     path("me/", me.Me.as_view(), name="me"),
     path("er/patients/", er.ErPatients.as_view(), name="er-patients"),
+    path("models/<int:pk>/evaluation/", ModelEvaluation.as_view(), name="model-evaluation"),
+    path(
+        "models/<int:pk>/evaluation/report/", ModelEvaluationReport.as_view(), name="model-evaluation-report"
+    ),
     path("quality/summary/", QualitySummary.as_view(), name="quality-summary"),
     path("", include(router.urls)),
 ]

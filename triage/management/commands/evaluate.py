@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -45,6 +47,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # What models say of themselves at work would stand in the middle of the progress bar.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         try:
             self._evaluate(options)
         except (NoSuchModel, BundleRefused, DatasetRefused, MaskUnreadable) as error:
@@ -53,7 +57,9 @@ class Command(BaseCommand):
     def _evaluate(self, options: dict[str, Any]) -> None:
         subject = find_subject(options["model"], options["model_version"])
         dataset = read_dataset(options["dataset"], subject.targets)
-        folder: Path = options["out"] or store.folder_for(subject.slug, dataset.name)
+        folder: Path = options["out"] or store.folder_for(
+            store.slug(subject.name, subject.version), dataset.name
+        )
         if (folder / runner.ANSWERS).is_file() and not options["resume"]:
             raise CommandError(
                 f"{folder} holds answers already: add --resume to go on, or choose another --out."
