@@ -12,12 +12,13 @@ from django.db.models import Count, Sum
 
 from pacs.models import Instance, Series, Study
 from pacs.selectors import metadata_of
-from triage.series import SeriesFacts
+from triage.series import PROJECTION_MODALITIES, SeriesFacts, view_of
 
 # Within 30 degrees of an axis, an orientation has that axis's name: gantry tilt stays axial.
 _NAMED_WITHIN = np.cos(np.radians(30.0))
 # More headers than this are not read to measure a series; its slices tell when they are read.
 _MOST_HEADERS = 3000
+_MOST_VIEWS = 12
 _NO_AGENT = {"NO", "NONE", "N", "WITHOUT", "WITHOUT CONTRAST", "NON CONTRAST", "NO CONTRAST"}
 _UNITS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 
@@ -62,6 +63,7 @@ def _facts(study: Study, series: Series, age: float | None, frames: int, instanc
         series_number=series.series_number or 0,
         derived=series.derived,
         coverage_mm=None if series.derived else _coverage(series, instances, header),
+        views=_views(series) if series.modality in PROJECTION_MODALITIES and not series.derived else (),
         **_of_image(header),
     )
 
@@ -94,6 +96,9 @@ def facts_from_headers(headers: Sequence[Mapping[str, Any]], series_id: int = 0)
             str(_first(header, "00080020", "")),
         ),
         series_number=int(_number(_first(header, "00200011")) or 0),
+        views=tuple(dict.fromkeys(_view(h) for h in by_number))
+        if _first(header, "00080060") in PROJECTION_MODALITIES
+        else (),
         coverage_mm=coverage_mm(
             _values(header, "00200037"),
             [position for h in images for position in _positions(h)],
@@ -185,6 +190,16 @@ def _coverage(series: Series, instances: int, header: Mapping[str, Any]) -> floa
             continue
         positions += _positions(content)
     return coverage_mm(orientation, positions, _number(_first(header, "00180050")))
+
+
+def _views(series: Series) -> tuple[str, ...]:
+    images = series.instances.only("metadata").order_by("instance_number", "sop_instance_uid")[:_MOST_VIEWS]
+    return tuple(dict.fromkeys(_view(metadata_of(image)) for image in images))
+
+
+def _view(header: Mapping[str, Any]) -> str:
+    codes = header.get("00540220", {}).get("Value") or [{}]
+    return view_of(str(_first(header, "00185101", "")), str(_first(codes[0], "00080104", "")))
 
 
 def _positions(content: Mapping[str, Any]) -> list[list[Any]]:

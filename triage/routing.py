@@ -15,6 +15,7 @@ Conditions of a rule (RoutingRule.conditions, or `routing` in a bundle's firstre
     contrast_allowed          true accepts series with a contrast agent
     sharp_kernel_allowed      true accepts bone, lung and edge kernels
     derived_allowed           true accepts reformats, projections and other derived images
+    view_any                  views of projection images: PA, AP, LL, RL; "" accepts images that name none
     prefer                    what scores: slice_thickness_mm [low, high], kernel, orientation
 
 Limits of a model (`input_limits` in firstread.json) that are judged here; the pixels' own are in
@@ -71,10 +72,17 @@ CONDITIONS = frozenset(
         "contrast_allowed",
         "sharp_kernel_allowed",
         "derived_allowed",
+        "view_any",
         "prefer",
     }
 )
-_LISTS = ("body_part_any", "orientation_any", "exclude_description_any", "require_description_any")
+_LISTS = (
+    "body_part_any",
+    "orientation_any",
+    "view_any",
+    "exclude_description_any",
+    "require_description_any",
+)
 # SOP classes that hold no image of the patient: SEG, SR, presentation states, key objects, raw data, PDF.
 _NO_IMAGES = (
     "1.2.840.10008.5.1.4.1.1.66",
@@ -268,6 +276,10 @@ def _outside_rule(facts: SeriesFacts, rule: Mapping[str, Any]) -> str:
     orientations = rule.get("orientation_any")
     if orientations and facts.orientation not in orientations:
         return f"{facts.orientation or 'unknown'} slices, not {' or '.join(filter(None, orientations))}"
+    views = rule.get("view_any")
+    if views and not set(views) & set(facts.views):
+        seen = ", ".join(view or "not given" for view in facts.views) or "not given"
+        return f"the view is {seen}, not {' or '.join(filter(None, views))}"
     return ""
 
 

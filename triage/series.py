@@ -20,6 +20,15 @@ _BODY_PARTS: tuple[tuple[str, str], ...] = (
 _NO_CONTRAST = re.compile(
     r"(?<![A-Z/])(?<!AND )(WITHOUT|W/O|WO|NON|NO|PRE|OHNE|SANS)[\s_-]*(I\.?V\.?[\s_-]*)?(CONTRAST|CONTR|KM|C\+)"
 )
+#: Modalities whose images are projections, each a view of its own.
+PROJECTION_MODALITIES = ("DX", "CR")
+_VIEWS: tuple[tuple[str, str], ...] = (
+    ("PA", r"POSTERO[\s-]*ANTERIOR|\bPA\b"),
+    ("AP", r"ANTERO[\s-]*POSTERIOR|\bAP\b"),
+    ("LL", r"LEFT[\s-]*LATERAL|\bLL\b"),
+    ("RL", r"RIGHT[\s-]*LATERAL|\bRL\b"),
+    ("LL", r"LATERAL|\bLAT\b"),
+)
 _SHARP_WORDS = re.compile(r"BONE|EDGE|LUNG|SHARP|DETAIL|ULTRA|HRCT")
 _SOFT_WORDS = re.compile(r"STAND|STD|SOFT|BRAIN|SMOOTH|NEURO|HEAD")
 
@@ -41,6 +50,7 @@ class SeriesFacts:
         slices: frames in all instances.
         orientation: axial, coronal, sagittal, oblique or "" when unknown.
         derived: made here, not by a modality.
+        views: of projection images, each once; "" for images that name none.
         coverage_mm: from the lowest slice's centre to the highest, along their normal, plus a thickness.
     """
 
@@ -63,6 +73,7 @@ class SeriesFacts:
     derived: bool = False
     manufacturer: str = ""
     coverage_mm: float | None = None
+    views: tuple[str, ...] = ()
 
     @property
     def axial(self) -> bool:
@@ -96,6 +107,22 @@ def body_part_of(facts: SeriesFacts) -> str:
                 return part
         if text and text == received:
             return received  # a part that no table knows is still known not to be the head
+    return ""
+
+
+def view_of(position: str, meaning: str = "") -> str:
+    """Canonical view of a projection image: PA, AP, LL, RL, what View Position says otherwise, or "".
+
+    Args:
+        position: View Position (0018,5101).
+        meaning: of the view's code (0054,0220), for images without a position.
+    """
+    for text in (position.strip().upper(), meaning.strip().upper()):
+        for view, pattern in _VIEWS:
+            if re.search(pattern, text):
+                return view
+        if text:
+            return text
     return ""
 
 

@@ -1,9 +1,9 @@
-"""Load a MONAI bundle and run it on a regular volume."""
+"""Load a bundle and ask it: MONAI configuration with weights, TorchScript, or ONNX."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 from monai.bundle import ConfigParser
+from monai.inferers import SimpleInferer
 from numpy.typing import NDArray
 
+from triage.bundles import BundleRefused, weights_of
+from triage.inference.boxes import Boxes, boxes_of
+from triage.inference.exported import BundleError, load_exported
+from triage.inference.runtimes import accelerate
 
-class BundleError(Exception):
-    """A bundle cannot be loaded or does not do what its files promise."""
+__all__ = ["BundleError", "LoadedBundle", "load_bundle"]
+
+_NEEDED = ("preprocessing", "network_def", "inferer", "postprocessing")
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,18 @@ class LoadedBundle:
     config: dict[str, Any]
     network: torch.nn.Module
     preprocessing: Callable[[torch.Tensor], torch.Tensor]
-    inferer: Callable[..., torch.Tensor]
+    inferer: Callable[..., Any]
     postprocessing: Callable[[torch.Tensor], torch.Tensor]
+
+    @property
+    def kind(self) -> str:
+        """segmentation, classification or detection."""
+        return str(self.config.get("kind", "segmentation"))
+
+    @property
+    def dimensions(self) -> float:
+        """3: whole volumes; 2.5: windows of neighbouring slices; 2: projection images."""
+        return float(self.config.get("dimensions", 3))
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -36,28 +52,77 @@ class LoadedBundle:
         z, y, x = (float(v) for v in self.config["spacing_mm"])
         return z, y, x
 
-    def predict(self, volume: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Probability map [z, y, x] in [0, 1] for a regular volume [z, y, x] in HU at the bundle's spacing.
+    @property
+    def runtime(self) -> str:
+        """What computes the network, or computed it last."""
+        return str(getattr(self._computed(), "name", "torch"))
+
+    def ask(self, image: NDArray[np.floating[Any]]) -> torch.Tensor:
+        """The network's answer after the bundle's postprocessing, without a batch dimension.
+
+        Args:
+            image: float [channel, …]: of one volume, one window of slices or one projection.
+
+        Raises:
+            BundleError: the answer is no tensor of finite numbers.
+        """
+        with torch.inference_mode():
+            raw = self.inferer(inputs=self._prepared(image), network=self._computed())
+            if not isinstance(raw, torch.Tensor):
+                raise BundleError(f"{self.path.name}: expected a tensor, got {type(raw).__name__}")
+            answer = torch.as_tensor(self.postprocessing(raw[0])).float()
+        if not bool(torch.isfinite(answer).all()):
+            raise BundleError(f"{self.path.name}: the answer holds numbers that are not finite")
+        return answer
+
+    def boxes(self, image: NDArray[np.floating[Any]]) -> Boxes:
+        """What a detector found in one image: corners in voxels of `image`, scores and labels.
+
+        Raises BundleError when the answer is no set of boxes.
+        """
+        with torch.inference_mode():
+            raw = self.inferer(inputs=self._prepared(image), network=self.network)
+        return boxes_of(raw, image.ndim - 1, self.path.name)
+
+    def maps(self, volume: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Probability maps [channel, z, y, x] in [0, 1] for a regular volume [z, y, x] at the bundle's spacing.
 
         Raises BundleError when the volume is not three-dimensional or the bundle answers with another shape.
         """
         if volume.ndim != 3:
             raise BundleError(f"{self.path.name}: expected a [z, y, x] volume, got shape {volume.shape}")
-        z, y, x = volume.shape
-        hu = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None]
-        with torch.inference_mode():
-            prepared = torch.as_tensor(self.preprocessing(hu))
-            raw = self.inferer(inputs=prepared[None], network=self.network)
-            prob = torch.as_tensor(self.postprocessing(raw[0]))
-        # Preprocessing pads at the far end only (so that strides divide): the front corner stays in place.
-        answer: NDArray[np.float32] = prob[0, :z, :y, :x].numpy().astype(np.float32)
-        if answer.shape != volume.shape:
-            raise BundleError(f"{self.path.name}: probability map {answer.shape} for volume {volume.shape}")
+        return self.cropped(self.ask(volume[None]), volume.shape)
+
+    def predict(self, volume: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """The first of `maps`: [z, y, x]."""
+        answer: NDArray[np.float32] = self.maps(volume)[0]
         return answer
+
+    def cropped(self, answer: torch.Tensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Maps of exactly this shape.
+
+        Preprocessing pads at the far end only (so that strides divide): the front corner stays in place.
+        """
+        if answer.ndim != len(shape) + 1:
+            raise BundleError(f"{self.path.name}: answered {tuple(answer.shape)} for an image {shape}")
+        cut = answer[(slice(None), *(slice(0, n) for n in shape))]
+        if tuple(cut.shape[1:]) != shape:
+            raise BundleError(f"{self.path.name}: probability map {tuple(cut.shape[1:])} for volume {shape}")
+        return np.asarray(cut.numpy(), dtype=np.float32)
+
+    def _prepared(self, image: NDArray[np.floating[Any]]) -> torch.Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+        return torch.as_tensor(self.preprocessing(tensor))[None]
+
+    def _computed(self) -> Any:
+        """The network behind the runtime that the bundle asks for; an exported one brings its own."""
+        if self.config.get("format", "monai") != "monai" or self.kind == "detection":
+            return self.network
+        return accelerate(self.network, prefer=str(self.config.get("runtime", "torch")))
 
 
 def load_bundle(path: Path) -> LoadedBundle:
-    """Load the bundle in folder ``path`` (MONAI bundle layout, see models/ich_demo).
+    """Load the bundle in folder ``path`` (docs/guides/bring-your-model.md).
 
     Runs the expressions in ``configs/inference.json``: load only a bundle whose files the registry has
     pinned. Weights are read with ``weights_only=True``. Raises BundleError, naming the file, when a part is
@@ -65,34 +130,62 @@ def load_bundle(path: Path) -> LoadedBundle:
     """
     metadata = _read_json(path / "configs" / "metadata.json")
     config = _read_json(path / "configs" / "firstread.json")
-    inference = _read_json(path / "configs" / "inference.json")
-    missing = {"preprocessing", "network_def", "inferer", "postprocessing"} - inference.keys()
-    if missing:
-        raise BundleError(f"{path / 'configs' / 'inference.json'} lacks {', '.join(sorted(missing))}")
-    parser = ConfigParser(inference)
-    parts = {
-        key: parser.get_parsed_content(key)
-        for key in ("preprocessing", "network_def", "inferer", "postprocessing")
-    }
-    network = parts["network_def"]
-    weights = path / "models" / "model.pt"
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(state)
-    except FileNotFoundError as error:
-        raise BundleError(f"{weights} is missing: train it or fetch the bundle again") from error
-    except RuntimeError as error:
-        raise BundleError(f"{weights} does not fit network_def: {error}") from error
+        weights = path / weights_of(path, config)
+    except BundleRefused as error:
+        raise BundleError(str(error)) from error
+    if not weights.is_file():
+        raise BundleError(f"{weights} is missing: train it or fetch the bundle again")
+    exported = config.get("format", "monai") != "monai"
+    file = path / "configs" / "inference.json"
+    parts = _parts(file, config) if file.is_file() or not exported else {}
+    network = load_exported(weights) if exported else _with_weights(parts["network_def"], weights)
     network.eval()
     return LoadedBundle(
         path=path,
         metadata=metadata,
         config=config,
         network=network,
-        preprocessing=parts["preprocessing"],
-        inferer=parts["inferer"],
-        postprocessing=parts["postprocessing"],
+        preprocessing=parts.get("preprocessing", _same),
+        inferer=parts.get("inferer", SimpleInferer()),
+        postprocessing=parts.get("postprocessing", _ACTIVATIONS[str(config.get("activation", "sigmoid"))]),
     )
+
+
+def _same(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
+
+
+def _sigmoid(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.sigmoid(tensor)
+
+
+def _softmax(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.softmax(tensor, dim=0)
+
+
+_ACTIVATIONS = {"sigmoid": _sigmoid, "softmax": _softmax, "none": _same}
+
+
+def _parts(file: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    inference = _read_json(file)
+    needed = list(_NEEDED)
+    if config.get("kind") == "detection":
+        needed.remove("postprocessing")
+    if config.get("format", "monai") != "monai":
+        needed = []
+    if missing := [key for key in needed if key not in inference]:
+        raise BundleError(f"{file} lacks {', '.join(sorted(missing))}")
+    parser = ConfigParser(inference)
+    return {key: parser.get_parsed_content(key) for key in _NEEDED if key in inference}
+
+
+def _with_weights(network: torch.nn.Module, weights: Path) -> torch.nn.Module:
+    try:
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except RuntimeError as error:
+        raise BundleError(f"{weights} does not fit network_def: {error}") from error
+    return network
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -18,10 +18,11 @@ import torch
 
 from triage.bundles import Fingerprint, fingerprint, require_same
 from triage.inference.analysis import Analysis, OutsideLimits, Target
+from triage.inference.answers import ask_about_volume
 from triage.inference.bundle import LoadedBundle, load_bundle
+from triage.inference.flat import analyse_projections
 from triage.inference.guard import check_input
 from triage.inference.midline import midline_measurements
-from triage.inference.segmentation import segmented
 from triage.inference.slices import read_stack
 from triage.inference.volume import SliceStack, VolumeError, to_regular
 
@@ -92,6 +93,10 @@ def analyse(
         OutsideLimits: the series cannot or must not be analysed; the message says why.
     """
     timings: dict[str, float] = {}
+    if bundle.dimensions == 2:
+        return analyse_projections(
+            files, bundle, weights_sha256, lambda step: _timed(step, timings, between_steps), timings
+        )
     limits: Mapping[str, Any] = bundle.config.get("input_limits", {})
     try:
         with _timed("read", timings, between_steps):
@@ -105,9 +110,9 @@ def analyse(
     if reasons:
         raise OutsideLimits("; ".join(reasons))
     with _timed("predict", timings, between_steps):
-        probabilities = bundle.predict(regular.array)
+        tell = ask_about_volume(bundle, regular, stack)
     with _timed("extract", timings, between_steps):
-        found = segmented(probabilities, regular, stack, bundle.config)
+        found = tell()
     with _timed("measure", timings, between_steps):
         # What is measured of the head is told with what was marked in it, and costs time only then.
         marked = any(target.mask is not None and target.mask.any() for target in found)
@@ -117,6 +122,7 @@ def analyse(
         sources=stack.sources,
         stack=stack,
         weights_sha256=weights_sha256,
+        runtime=bundle.runtime,
         timings=timings,
         measurements=measurements,
     )

@@ -76,6 +76,9 @@ def make_seg(
     )
     versions = [first.software_version, f"{first.model} {first.version}"]
     segmentation.add_new("SoftwareVersions", "LO", versions)
+    if "ImagePositionPatient" not in segmentation and "FrameOfReferenceUID" not in sources[0]:
+        # A projection has no place in the patient; the way it lies is all that tells (PS3.3 C.7.6.1.1.1).
+        segmentation.PatientOrientation = sources[0].get("PatientOrientation", "")
     return segmentation
 
 
