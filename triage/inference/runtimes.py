@@ -68,11 +68,13 @@ class Accelerated:
 
     Attributes:
         name: "torch", "openvino" or "cuda": what computed last, or will.
+        prefer: what was asked for.
     """
 
     def __init__(self, network: torch.nn.Module, prefer: str) -> None:
         # A weak reference: the cache is keyed by the network and must not keep it alive.
         self._network = weakref.ref(network)
+        self.prefer = prefer
         self._runtimes = _wanted(prefer)
         self._compiled: OrderedDict[Shapes, tuple[str, Run]] = OrderedDict()
         self.name = self._runtimes[0]
@@ -118,6 +120,11 @@ class Accelerated:
                 return name, run
         return TORCH, _torch(network, inputs)
 
+    @property
+    def network(self) -> torch.nn.Module:
+        """The network itself, for an inferer that takes it apart (triage/inference/deepmedic.py)."""
+        return self._alive()
+
     def _alive(self) -> torch.nn.Module:
         network = self._network()
         if network is None:
@@ -147,7 +154,9 @@ def _torch(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Run:
 def _openvino(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Run:
     openvino = _import_openvino()
     with torch.inference_mode(), _quiet_tracer():
-        model = openvino.convert_model(network, example_input=inputs if len(inputs) > 1 else inputs[0])
+        # A network may offer smaller inputs whose trace holds for every shape: tracing runs it several times.
+        example = network.example() if hasattr(network, "example") else inputs
+        model = openvino.convert_model(network, example_input=example if len(example) > 1 else example[0])
         model.reshape({port: list(t.shape) for port, t in zip(model.inputs, inputs, strict=True)})
     compiled = _core(openvino).compile_model(
         model,

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 # `_target_`: a class; a bare name is one of MONAI's own components, a dotted one must lie below these.
-TARGET_PREFIXES = ("monai.transforms.", "monai.networks.", "monai.inferers.", "torch.nn.")
+TARGET_PREFIXES = (
+    "monai.transforms.", "monai.networks.", "monai.inferers.", "torch.nn.",
+    "triage.inference.deepmedic.",
+)  # fmt: skip
 # MONAI knows these by bare name too: they read, write, download, import or run other code.
 REFUSED_TARGETS = re.compile(
     r"(Load|Save|Read|Writ|Cache|Download|Dataset|Handler|Workflow|Runner|Algo|Trainer|Evaluator|Parser|Config"

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from foundation.accounts.models import User
 from foundation.transitions import IllegalTransition, LostRace
-from triage import intake, registry
+from triage import fetching, intake, registry
 from triage.bundles import BundleRefused, fingerprint, targets
 from triage.models import ModelVersion
 
@@ -19,14 +19,14 @@ REFUSALS = (
     BundleRefused,
     IllegalTransition,
     LostRace,
-    ValueError,
+    registry.DecisionRefused,
     registry.NotApproved,
     registry.NotPermitted,
 )
 
 
 class Command(BaseCommand):
-    help = "Models: list | show | fingerprint | add | approve | set-state | ensure-shipped"
+    help = "Models: list | show | fingerprint | add | fetch | approve | set-state | ensure-shipped"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -42,6 +42,10 @@ class Command(BaseCommand):
         add.add_argument("--name", default="", help="otherwise the bundle's folder's")
         add.add_argument("--as", dest="user", default="", help="the PACS administrator who answers for it")
         add.add_argument("--reason", default="Added at the server's command line")
+        fetch = actions.add_parser("fetch", help="get a shipped bundle's weights by hash; it becomes a draft")
+        fetch.add_argument("name", help="blast_ct")
+        fetch.add_argument("--from", dest="folder", type=Path, help="a folder with the files, off line")
+        fetch.add_argument("--as", dest="user", default="", help="the PACS administrator who answers for it")
         self._on_a_model(actions.add_parser("show", help="everything about a model, and its decisions"))
         approve = actions.add_parser("approve", help="say that a shadow model may go live")
         self._on_a_model(approve)
@@ -67,6 +71,9 @@ class Command(BaseCommand):
             self.stdout.write(fingerprint(options["path"]).combined)
         elif action == "add":
             self._add(options)
+        elif action == "fetch":
+            by = _user(options["user"]) if options["user"] else None
+            self._say(fetching.fetch_bundle(name=options["name"], folder=options["folder"], by=by))
         elif action == "show":
             self._show(_model(options))
         else:
