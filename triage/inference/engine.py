@@ -21,7 +21,7 @@ from triage.inference.analysis import Analysis, OutsideLimits, Target
 from triage.inference.answers import ask_about_volume
 from triage.inference.bundle import LoadedBundle, load_bundle
 from triage.inference.flat import analyse_projections
-from triage.inference.guard import check_input
+from triage.inference.guard import check_input, check_stack
 from triage.inference.midline import midline_measurements
 from triage.inference.slices import read_stack
 from triage.inference.volume import SliceStack, VolumeError, to_regular
@@ -104,11 +104,12 @@ def analyse(
             check_slices(stack, limits)
         with _timed("resample", timings, between_steps):
             regular = to_regular(stack, bundle.spacing_mm)
-            reasons = check_input(regular.array, regular.spacing_mm, limits)
+            reasons = check_stack(stack, limits)
+            reasons += check_input(regular.array, regular.spacing_mm, limits)
     except VolumeError as error:
         raise OutsideLimits(str(error)) from error
     if reasons:
-        raise OutsideLimits("; ".join(reasons))
+        raise OutsideLimits(f"outside what this model was made for: {'; '.join(reasons)}")
     with _timed("predict", timings, between_steps):
         tell = ask_about_volume(bundle, regular, stack)
     with _timed("extract", timings, between_steps):
