@@ -37,6 +37,10 @@ class NotPermitted(Exception):
     """The person may not do this; the message says who may."""
 
 
+class DecisionRefused(ValueError):
+    """What was asked makes no sense; the message says why."""
+
+
 class NotApproved(Exception):
     """Nobody else has approved the model for live since it last moved; the message says what to do."""
 
@@ -106,15 +110,19 @@ def approve(
 
     Raises:
         NotPermitted: not a PACS administrator.
-        ValueError: no reason given, not a shadow model, or approved by the same person already.
+        DecisionRefused: no reason given, not a shadow model, or approved by the same person already.
     """
     require_administrator(by)
     with transaction.atomic():
         model = ModelVersion.objects.select_for_update().get(pk=model.pk)
         if model.state != ModelState.SHADOW:
-            raise ValueError(f"{model} is {model.state}: only a model that runs as shadow can be approved.")
+            raise DecisionRefused(
+                f"{model} is {model.state}: only a model that runs as shadow can be approved."
+            )
         if any(decision.by_id == by.pk for decision in approvals(model)):
-            raise ValueError(f"{by.username} has approved {model} already: another person moves it to live.")
+            raise DecisionRefused(
+                f"{by.username} has approved {model} already: another person moves it to live."
+            )
         return _decide(
             model, ModelDecision.Action.APPROVED, by, reason, from_state=model.state, request=request
         )
@@ -142,12 +150,12 @@ def set_state(
     Raises:
         NotPermitted: not a PACS administrator.
         NotApproved: to live, without the approval of somebody else.
-        ValueError: not a state to move to, or no reason given.
+        DecisionRefused: not a state to move to, or no reason given.
         IllegalTransition: no such move from where it is.
         LostRace: somebody else moved it meanwhile.
     """
     if state not in MODEL_EVENTS:
-        raise ValueError(f"A model can become {', '.join(MODEL_EVENTS)}, not {state}.")
+        raise DecisionRefused(f"A model can become {', '.join(MODEL_EVENTS)}, not {state}.")
     require_administrator(by)
     if state != model.state:
         _move(model, ModelState(state), by=by, reason=reason, request=request)
@@ -283,9 +291,9 @@ def _decide(
 ) -> ModelDecision:
     reason = reason.strip()
     if not reason:
-        raise ValueError("Say why: the reason stands on record beside the model.")
+        raise DecisionRefused("Say why: the reason stands on record beside the model.")
     if len(reason) > REASON_LENGTH:
-        raise ValueError(f"The reason is longer than {REASON_LENGTH} characters.")
+        raise DecisionRefused(f"The reason is longer than {REASON_LENGTH} characters.")
     decision = ModelDecision.objects.create(
         model=model, by=by, action=action, from_state=from_state, to_state=to_state, reason=reason
     )

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from worklist.api import er, me
 from worklist.api.alerts import AlertViewSet
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
+from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.reports import ReportViewSet
 from worklist.api.triage_plans import TriagePlanViewSet
@@ -16,6 +17,7 @@ router = SimpleRouter()
 router.register("worklist", WorklistViewSet, basename="worklist")
 router.register("triage-runs", TriageRunViewSet, basename="triage-runs")
 router.register("triage-plans", TriagePlanViewSet, basename="triage-plans")
+router.register("models", ModelViewSet, basename="models")
 router.register("alerts", AlertViewSet, basename="alerts")
 router.register("reports", ReportViewSet, basename="reports")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")

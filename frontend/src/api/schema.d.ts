@@ -107,6 +107,126 @@ export interface paths {
         patch: operations["me_partial_update"];
         trace?: never;
     };
+    "/api/models/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description All models, by name, the newest version first. */
+        get: operations["models_list"];
+        put?: never;
+        /** @description Add a bundle as a draft: hash compared, unpacked, every file looked into, nothing run. */
+        post: operations["models_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One model with its hashes, limits, rules and decisions. */
+        get: operations["models_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{id}/approve/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say that a shadow model may go live; another administrator has to move it. */
+        post: operations["models_approve_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{id}/evaluation/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Without the cases: their names stay with the report's folder. */
+        get: operations["models_evaluation_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{id}/evaluation/report/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One HTML file. */
+        get: operations["models_evaluation_report_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{id}/set-state/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Move a model to shadow, live or retired. Live needs somebody else's approval. */
+        post: operations["models_set_state_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/compare/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Studies that both analysed: how often they agree, and the cases on which they do not. */
+        get: operations["models_compare_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/nodes/": {
         parameters: {
             query?: never;
@@ -681,15 +801,6 @@ export interface components {
             /** @description The result, repeated in their words. */
             read_back: string;
         };
-        /**
-         * @description * `drafted` - Drafted
-         *     * `signed` - Signed
-         *     * `addendum` - Addendum
-         *     * `corrected` - Corrected
-         *     * `ai_result_after_signing` - AI result after signing
-         * @enum {string}
-         */
-        ActionEnum: "drafted" | "signed" | "addendum" | "corrected" | "ai_result_after_signing";
         AddendumRequest: {
             text: string;
             conclusions?: components["schemas"]["ConclusionValueRequest"][];
@@ -699,6 +810,15 @@ export interface components {
             comment: string;
             verdict: components["schemas"]["VerdictEnum"];
         };
+        /**
+         * @description * `agree_positive` - agree_positive
+         *     * `agree_negative` - agree_negative
+         *     * `disagree` - disagree
+         *     * `pending` - pending
+         *     * `not_analysed` - not_analysed
+         * @enum {string}
+         */
+        AgreementEnum: "agree_positive" | "agree_negative" | "disagree" | "pending" | "not_analysed";
         AiModel: {
             name: string;
             version: string;
@@ -749,9 +869,10 @@ export interface components {
          * @description * `raised` - Raised
          *     * `escalated` - Escalated
          *     * `acknowledged` - Acknowledged
+         *     * `not_rung` - Not rung: known
          * @enum {string}
          */
-        AlertStateEnum: "raised" | "escalated" | "acknowledged";
+        AlertStateEnum: "raised" | "escalated" | "acknowledged" | "not_rung";
         /** @description A series in the archive. */
         ArchiveSeries: {
             series_instance_uid: string;
@@ -811,6 +932,41 @@ export interface components {
             /** @description A blocking check that a stated reason settles. */
             overridable: boolean;
         };
+        ComparedAnswer: {
+            run_id: string;
+            presence: components["schemas"]["PresenceEnum"];
+            /** Format: double */
+            probability: number;
+            /** Format: double */
+            volume_ml: number | null;
+        };
+        ComparedCase: {
+            study_instance_uid: string;
+            accession_number: string;
+            /** Format: date */
+            study_date: string | null;
+            study_description: string;
+            patient: components["schemas"]["Patient"];
+            code: string;
+            a: components["schemas"]["ComparedAnswer"];
+            b: components["schemas"]["ComparedAnswer"];
+        };
+        ComparedFinding: {
+            code: string;
+            meaning: string;
+            /** @description Both say possible. */
+            both: number;
+            only_a: number;
+            only_b: number;
+            /** @description Neither found it. */
+            neither: number;
+        };
+        ComparedModel: {
+            id: string;
+            name: string;
+            version: string;
+            state: components["schemas"]["ModelStateEnum"];
+        };
         Conclusion: {
             code: string;
             scheme: string;
@@ -848,6 +1004,13 @@ export interface components {
             parts: components["schemas"]["ScorePart"][];
         };
         /**
+         * @description * `critical` - critical
+         *     * `urgent` - urgent
+         *     * `normal` - normal
+         * @enum {string}
+         */
+        CriticalityEnum: "critical" | "urgent" | "normal";
+        /**
          * @description * `accepted` - Accepted
          *     * `rejected` - Rejected
          *     * `uncertain` - Uncertain
@@ -869,6 +1032,13 @@ export interface components {
             /** @description Why this is not the caller's patient. */
             reason: string;
         };
+        /**
+         * @description * `2` - 2
+         *     * `2.5` - 2.5
+         *     * `3` - 3
+         * @enum {string}
+         */
+        DimensionsEnum: "2" | "2.5" | "3";
         /** @description Whether a peer answers. */
         EchoResult: {
             ok: boolean;
@@ -900,12 +1070,26 @@ export interface components {
             presence: components["schemas"]["PresenceEnum"];
             /** Format: double */
             probability: number | null;
+            /** @description How the model's output became a probability. */
+            probability_method: string;
             /** Format: double */
             volume_ml: number | null;
             /** Format: double */
             largest_diameter_mm: number | null;
             side: string;
             subtype: string;
+            /**
+             * Format: double
+             * @description At the septum of the lateral ventricles, positive to the patient's left.
+             */
+            midline_shift_mm: number | null;
+            /**
+             * Format: double
+             * @description Half width of the interval that holds 95 of 100 true values.
+             */
+            midline_shift_uncertainty_mm: number | null;
+            /** @description With the newest analysed prior, if there is one. */
+            comparison: components["schemas"]["PriorComparison"] | null;
             slice_from: number | null;
             slice_to: number | null;
             key_sop_instance_uid: string;
@@ -918,6 +1102,8 @@ export interface components {
             /** @description This site's own, with a 95 % interval. */
             ppv: components["schemas"]["Ppv"] | null;
             decision: (components["schemas"]["DecisionEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description On a worklist item: what a slower model says. Moves no deadline. */
+            second_opinion: components["schemas"]["SecondOpinion"] | null;
         };
         /**
          * @description * `open` - Open
@@ -926,6 +1112,13 @@ export interface components {
          * @enum {string}
          */
         ItemStateEnum: "open" | "claimed" | "signed";
+        /**
+         * @description * `segmentation` - segmentation
+         *     * `classification` - classification
+         *     * `detection` - detection
+         * @enum {string}
+         */
+        KindEnum: "segmentation" | "classification" | "detection";
         /**
          * @description * `er` - ER
          *     * `icu` - ICU
@@ -943,6 +1136,126 @@ export interface components {
             idle_timeout_s: number;
             site: components["schemas"]["Site"];
         };
+        Model: {
+            id: string;
+            name: string;
+            version: string;
+            kind: components["schemas"]["KindEnum"];
+            dimensions: components["schemas"]["DimensionsEnum"];
+            format: string;
+            state: components["schemas"]["ModelStateEnum"];
+            /** Format: date-time */
+            state_changed_at: string | null;
+            /** Format: date-time */
+            registered_at: string;
+            intended_use: string;
+            targets: components["schemas"]["ModelTarget"][];
+            /** @description By active rule, in words. */
+            looks_at: string[];
+            runs: components["schemas"]["ModelRuns"];
+            /** @description Whose approval for live counts now. */
+            approved_by: components["schemas"]["Person"][];
+        };
+        ModelComparison: {
+            a: components["schemas"]["ComparedModel"];
+            b: components["schemas"]["ComparedModel"];
+            findings: components["schemas"]["ComparedFinding"][];
+            only_a_analysed: number;
+            only_b_analysed: number;
+            /** @description Cases on which they disagree. */
+            count: number;
+            next: string | null;
+            previous: string | null;
+            results: components["schemas"]["ComparedCase"][];
+        };
+        ModelDecisionDocument: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @description null: the house itself. */
+            by: components["schemas"]["Person"] | null;
+            action: components["schemas"]["ModelDecisionDocumentActionEnum"];
+            from_state: string;
+            to_state: string;
+            reason: string;
+        };
+        /**
+         * @description * `registered` - Registered
+         *     * `approved` - Approved
+         *     * `moved` - Moved
+         * @enum {string}
+         */
+        ModelDecisionDocumentActionEnum: "registered" | "approved" | "moved";
+        ModelDetail: {
+            id: string;
+            name: string;
+            version: string;
+            kind: components["schemas"]["KindEnum"];
+            dimensions: components["schemas"]["DimensionsEnum"];
+            format: string;
+            state: components["schemas"]["ModelStateEnum"];
+            /** Format: date-time */
+            state_changed_at: string | null;
+            /** Format: date-time */
+            registered_at: string;
+            intended_use: string;
+            targets: components["schemas"]["ModelTarget"][];
+            /** @description By active rule, in words. */
+            looks_at: string[];
+            runs: components["schemas"]["ModelRuns"];
+            /** @description Whose approval for live counts now. */
+            approved_by: components["schemas"]["Person"][];
+            weights_sha256: string;
+            configs_sha256: string;
+            /** @description Where the bundle came from. */
+            came_from: string;
+            registered_by: components["schemas"]["Person"] | null;
+            input_limits: {
+                [key: string]: unknown;
+            };
+            rules: components["schemas"]["ModelRule"][];
+            second_opinion_to: string;
+            decisions: components["schemas"]["ModelDecisionDocument"][];
+            /** @description States that it can move to from here. */
+            moves: string[];
+            /** @description The caller may approve it for live now. */
+            may_approve: boolean;
+            /** @description The caller may move it to live now. */
+            may_go_live: boolean;
+        };
+        ModelMoveRequest: {
+            reason: string;
+            state: components["schemas"]["ModelMoveStateEnum"];
+        };
+        /**
+         * @description * `shadow` - shadow
+         *     * `live` - live
+         *     * `retired` - retired
+         * @enum {string}
+         */
+        ModelMoveStateEnum: "shadow" | "live" | "retired";
+        ModelReasonRequest: {
+            reason: string;
+        };
+        ModelRule: {
+            name: string;
+            active: boolean;
+            conditions: {
+                [key: string]: unknown;
+            };
+        };
+        ModelRuns: {
+            /** @description Waiting or running. */
+            waiting: number;
+            positive: number;
+            negative: number;
+            not_analysed: number;
+            failed: number;
+            /** Format: date-time */
+            last_finished_at: string | null;
+            /** @description What computed the last one: torch, openvino, … */
+            last_runtime: string;
+        };
         /**
          * @description * `draft` - Draft
          *     * `shadow` - Shadow
@@ -951,6 +1264,38 @@ export interface components {
          * @enum {string}
          */
         ModelStateEnum: "draft" | "shadow" | "live" | "retired";
+        ModelTarget: {
+            name: string;
+            code: string;
+            scheme: string;
+            meaning: string;
+            subtype: string;
+            criticality: components["schemas"]["CriticalityEnum"];
+            /**
+             * Format: double
+             * @description From this probability a finding raises the study.
+             */
+            rank_threshold: number;
+            /**
+             * Format: double
+             * @description From this probability a finding alerts.
+             */
+            alert_threshold: number;
+            /** @description How the answer becomes a probability. */
+            probability_method: string;
+        };
+        ModelUploadRequest: {
+            /**
+             * Format: binary
+             * @description A .zip or .tar.gz archive of the bundle's folder.
+             */
+            file: string;
+            /** @description Of the archive. */
+            sha256: string;
+            reason: string;
+            /** @default  */
+            name: string;
+        };
         NewReportRequest: {
             study_instance_uid: string;
         };
@@ -1096,6 +1441,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["ErPatient"][];
+        };
+        PaginatedModelList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Model"][];
         };
         PaginatedNodeList: {
             /** @example 123 */
@@ -1276,6 +1636,32 @@ export interface components {
             report_state: (components["schemas"]["ReportStateEnum"] | components["schemas"]["NullEnum"]) | null;
             impression: string;
         };
+        PriorComparison: {
+            state: components["schemas"]["PriorComparisonStateEnum"];
+            prior_study_instance_uid: string;
+            /** Format: date */
+            prior_study_date: string | null;
+            /**
+             * Format: date
+             * @description Date of the first of the scans that it is known from.
+             */
+            known_since: string | null;
+            /**
+             * Format: double
+             * @description Volume now minus then, of what has a counterpart.
+             */
+            growth_ml: number | null;
+            /** @description known since 20 Nov 2026, not grown */
+            text: string;
+        };
+        /**
+         * @description * `new` - New since the prior
+         *     * `known` - Known, not grown
+         *     * `grown` - Known, grown
+         *     * `not_compared` - Could not be compared
+         * @enum {string}
+         */
+        PriorComparisonStateEnum: "new" | "known" | "grown" | "not_compared";
         /** @description RFC 9457. */
         Problem: {
             type: string;
@@ -1396,8 +1782,17 @@ export interface components {
             /** Format: date-time */
             at: string;
             by: components["schemas"]["Person"] | null;
-            action: components["schemas"]["ActionEnum"];
+            action: components["schemas"]["ReportHistoryActionEnum"];
         };
+        /**
+         * @description * `drafted` - Drafted
+         *     * `signed` - Signed
+         *     * `addendum` - Addendum
+         *     * `corrected` - Corrected
+         *     * `ai_result_after_signing` - AI result after signing
+         * @enum {string}
+         */
+        ReportHistoryActionEnum: "drafted" | "signed" | "addendum" | "corrected" | "ai_result_after_signing";
         ReportSection: {
             /** @description history, comparison, technique, findings, impression; addendum-1 and so on after signing. */
             key: string;
@@ -1483,6 +1878,15 @@ export interface components {
             about: string;
             /** Format: double */
             points: number;
+            text: string;
+        };
+        SecondOpinion: {
+            agreement: components["schemas"]["AgreementEnum"];
+            model: string;
+            model_version: string;
+            /** Format: double */
+            probability: number | null;
+            /** @description The whole in words. */
             text: string;
         };
         SectionTextRequest: {
@@ -1730,8 +2134,9 @@ export interface operations {
                 /**
                  * @description * `open` - Open
                  *     * `acknowledged` - Acknowledged
+                 *     * `not_rung` - Not rung: known
                  */
-                state?: "acknowledged" | "open";
+                state?: "acknowledged" | "not_rung" | "open";
                 study_instance_uid?: string;
             };
             header?: never;
@@ -1897,6 +2302,294 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    models_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedModelList"];
+                };
+            };
+        };
+    };
+    models_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["ModelUploadRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+        };
+    };
+    models_approve_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelReasonRequest"];
+                "multipart/form-data": components["schemas"]["ModelReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_evaluation_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_evaluation_report_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_set_state_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelMoveRequest"];
+                "multipart/form-data": components["schemas"]["ModelMoveRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    models_compare_retrieve: {
+        parameters: {
+            query: {
+                /** @description Id of a model. */
+                a: number;
+                /** @description Id of another one. */
+                b: number;
+                /** @description Only cases of this finding. */
+                code?: string;
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelComparison"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -16,6 +16,7 @@ ROLES = ("radiologist", "er_staff", "qa_reviewer", "pacs_administrator", "servic
 READS_LIST = {"radiologist", "qa_reviewer", "service"}
 READER = {"radiologist"}
 ER = {"radiologist", "er_staff"}
+SEES_MODELS = {"qa_reviewer", "pacs_administrator"}
 MATRIX = [
     ("get", "/api/me/", set(ROLES)),
     ("get", "/api/worklist/", READS_LIST),
@@ -30,6 +31,12 @@ MATRIX = [
     ("post", "/api/worklist/next/", READER),
     ("get", "/api/triage-runs/", {"radiologist", "qa_reviewer", "pacs_administrator", "service"}),
     ("get", "/api/triage-plans/", {"radiologist", "qa_reviewer", "pacs_administrator"}),
+    ("get", "/api/models/", SEES_MODELS),
+    ("get", "/api/models/{model}/", SEES_MODELS),
+    ("get", "/api/models/compare/?a={model}&b={model}", SEES_MODELS),
+    ("post", "/api/models/", {"pacs_administrator"}),
+    ("post", "/api/models/{model}/approve/", {"pacs_administrator"}),
+    ("post", "/api/models/{model}/set-state/", {"pacs_administrator"}),
     ("get", "/api/alerts/", ER | {"service"}),
     ("get", "/api/alerts/{alert}/", ER | {"service"}),
     ("post", "/api/alerts/{alert}/not-my-patient/", ER),
@@ -45,7 +52,11 @@ def paths() -> dict[str, object]:
     make_order(study)
     run = make_run(study, make_model(), probability=0.93)
     ranking.place(study_id=study.pk, cause="test")
-    return {"uid": study.study_instance_uid, "alert": alerts.raise_for_run(run_id=run.pk)[0].pk}
+    return {
+        "uid": study.study_instance_uid,
+        "alert": alerts.raise_for_run(run_id=run.pk)[0].pk,
+        "model": run.model_id,
+    }
 
 
 @pytest.mark.parametrize("role", ["", *ROLES])
