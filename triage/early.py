@@ -17,6 +17,7 @@ from django.db import transaction
 from foundation.events import TriagePlanned, publish
 from pacs.models import Series, Study, StudyState
 from triage import planning
+from triage.agreement import SECOND_OPINION_TO
 from triage.facts import depths_of, facts_of
 from triage.models import RunState, TriageRun
 from triage.routing import decide
@@ -56,6 +57,8 @@ def plan_early(*, study_id: int) -> list[TriageRun]:
             return []
         facts = facts_of(study)
         for model in planning.models_to_plan():
+            if model.config.get(SECOND_OPINION_TO):
+                continue  # slow, and about all images: it waits for them
             decision = decide(facts, planning.rules_of(model), model.config.get("input_limits", {}))
             if decision.chosen is None or not decision.analyse:
                 continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from pacs.models import Study, StudyState
+from triage.agreement import without_second_opinions
 from triage.models import (
     FINAL_RUN_STATES,
     Comparison,
@@ -73,7 +74,7 @@ def ai_state_of(study: Study) -> tuple[str, str]:
     planned = plan is not None and plan.study_completed_at == study.completed_at
     facts = [
         RunFacts(run.model.name, run.state, run.reason, run.provisional, run.outcome == Outcome.POSITIVE)
-        for run in current_runs(study)
+        for run in without_second_opinions(current_runs(study))
     ]
     return ai_status(
         receiving=study.state == StudyState.RECEIVING,

@@ -7,27 +7,43 @@ finds nothing to do, and a message that is lost leaves its run to any later one.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from django.db.models import Q
+from django.db.models.fields.json import KeyTextTransform
 
 from triage import runs
+from triage.agreement import SECOND_OPINION_TO
+from triage.agreement import BEHIND, SECOND_OPINION_TO
 from triage.models import ACTIVE_RUN_STATES, TriageRun
-from triage.urgency import place, urgency_of
+from triage.urgency import Urgency, place, urgency_of
+
+NOTHING: Final = timedelta(0)
 
 
 def take_most_urgent(*, named: int) -> runs.Lease | None:
     """Hold the run that comes next, or None when none wants a worker.
 
     Orders are read now, not when the run was planned: one that comes late, or is raised to STAT, counts.
+    A second opinion is routine whatever was ordered, and stands behind routine runs of its age.
 
     Args:
         named: the run that the message names; it counts even when nothing says that it was queued.
     """
     rows = TriageRun.objects.filter(
         Q(queued_at__isnull=False) | Q(pk=named), state__in=ACTIVE_RUN_STATES
-    ).values_list("pk", "created_at", "attempts", "study__order__priority", "study__order__location_class")
+    ).values_list(
+        "pk",
+        "created_at",
+        "attempts",
+        "study__order__priority",
+        "study__order__location_class",
+        f"model__config__{SECOND_OPINION_TO}",
+    )
     waiting = [
-        (place(created_at, urgency, attempts), pk, urgency)
-        for pk, created_at, attempts, priority, location_class in rows
+        (place(created_at, urgency, attempts, second_opinion=bool(second)), pk, urgency)
+        for pk, created_at, attempts, priority, location_class, second in rows
         for urgency in (urgency_of(priority, location_class),)
     ]
     for _, pk, urgency in sorted(waiting):

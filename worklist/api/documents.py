@@ -12,7 +12,10 @@ from typing import Any
 from foundation.accounts.models import User
 from pacs.demographics import iso_date
 from pacs.models import Order, Study
+from triage.agreement import SecondOpinion, second_opinions
+from triage.comparison_words import against_prior
 from triage.models import Finding, TriageRun
+from triage.selectors import KNOWN_BEFORE, known_since
 from worklist.alerts.models import Alert
 from worklist.alerts.selectors import next_step
 from worklist.api.patients import main_modality, patient_document
@@ -83,12 +86,17 @@ def item_document(item: WorklistItem, view: View) -> dict[str, Any]:
 
 def findings_documents(runs: Sequence[TriageRun], view: View) -> list[dict[str, Any]]:
     """The findings that hold now, of one study's runs."""
+    opinions = second_opinions(runs)
     return [
-        finding_document(finding, run, view) for run in speaking_runs(runs) for finding in run.findings.all()
+        finding_document(finding, run, view, opinions.get(finding.pk))
+        for run in speaking_runs(runs)
+        for finding in run.findings.all()
     ]
 
 
-def finding_document(finding: Finding, run: TriageRun, view: View) -> dict[str, Any]:
+def finding_document(
+    finding: Finding, run: TriageRun, view: View, opinion: SecondOpinion | None = None
+) -> dict[str, Any]:
     """One finding with its model, what it is worth here, and what the reader said of it."""
     decisions = list(finding.decisions.all())
     return {
@@ -98,10 +106,14 @@ def finding_document(finding: Finding, run: TriageRun, view: View) -> dict[str, 
         "meaning": finding.meaning,
         "presence": finding.presence,
         "probability": finding.probability,
+        "probability_method": finding.probability_method,
         "volume_ml": finding.volume_ml,
         "largest_diameter_mm": finding.largest_diameter_mm,
         "side": finding.side,
         "subtype": finding.subtype,
+        "midline_shift_mm": finding.midline_shift_mm,
+        "midline_shift_uncertainty_mm": finding.midline_shift_uncertainty_mm,
+        "comparison": comparison_document(finding),
         "slice_from": finding.slice_from,
         "slice_to": finding.slice_to,
         "key_sop_instance_uid": finding.key_sop_instance_uid,
@@ -113,6 +125,30 @@ def finding_document(finding: Finding, run: TriageRun, view: View) -> dict[str, 
         "seg_series_instance_uid": run.seg_series_instance_uid,
         "ppv": view.ppv.get(run.model_id),
         "decision": decisions[0].decision if decisions else None,
+        "second_opinion": None
+        if opinion is None
+        else {
+            "agreement": opinion.agreement.value,
+            "model": opinion.model,
+            "model_version": opinion.version,
+            "probability": opinion.probability,
+            "text": opinion.text,
+        },
+    }
+
+
+def comparison_document(finding: Finding) -> dict[str, Any] | None:
+    """What the newest analysed prior says of a finding that is there; None without one."""
+    if not finding.comparison:
+        return None
+    prior = finding.prior_finding.run.study if finding.prior_finding else None
+    return {
+        "state": finding.comparison,
+        "prior_study_instance_uid": prior.study_instance_uid if prior else "",
+        "prior_study_date": iso_date(prior.study_date) if prior else None,
+        "known_since": iso_date(known_since(finding)) if finding.comparison in KNOWN_BEFORE else None,
+        "growth_ml": finding.growth_ml,
+        "text": against_prior(finding),
     }
 
 

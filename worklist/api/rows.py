@@ -7,13 +7,19 @@ from django.db.models.functions import Coalesce
 
 from foundation.accounts.models import Role, User
 from pacs.models import Study, StudyState
-from triage.models import Finding, ModelState, RunState, TriageRun
+from triage.agreement import with_second_opinions
+from triage.models import Finding, ModelState, TriageRun
 from worklist.alerts.models import Alert
 from worklist.queue.models import WorklistItem
 
 # Large columns that no list shows.
 _STUDY_BULK = "attributes"
 _MODEL_BULK = ("config", "intended_use")
+_PRIOR_BULK = (
+    "prior_finding__run__input_instance_uids",
+    "prior_finding__run__timings",
+    "prior_finding__run__study__attributes",
+)
 # Runs planned while their model was in shadow are measured, and no reader sees them.
 SEES_SHADOW = (Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
 
@@ -42,11 +48,16 @@ def alerts_for_list() -> QuerySet[Alert]:
     """Alerts with what their document shows, latest first."""
     return (
         Alert.objects.select_related(
-            "study__patient", "study__order", "finding__run__model", "acknowledged_by"
+            "study__patient",
+            "study__order",
+            "finding__run__model",
+            "finding__prior_finding__run__study",
+            "acknowledged_by",
         )
         .defer(
             f"study__{_STUDY_BULK}",
             "finding__run__input_instance_uids",
+            *(f"finding__{name}" for name in _PRIOR_BULK),
             *(f"finding__run__model__{name}" for name in _MODEL_BULK),
         )
         .prefetch_related("steps", "finding__decisions")
@@ -68,8 +79,9 @@ def runs_for(user: User) -> QuerySet[TriageRun]:
 
 
 def _live_runs() -> QuerySet[TriageRun]:
+    """Of every state: a second opinion that is still to come, or will not come, is told too."""
     return (
-        TriageRun.objects.filter(model_state=ModelState.LIVE, state__in=[RunState.DONE, RunState.STALE])
+        with_second_opinions(TriageRun.objects.filter(model_state=ModelState.LIVE))
         .select_related("model")
         .defer("input_instance_uids", "timings", *(f"model__{name}" for name in _MODEL_BULK))
         .prefetch_related(_findings())
@@ -78,7 +90,8 @@ def _live_runs() -> QuerySet[TriageRun]:
 
 
 def _findings() -> Prefetch:
-    return Prefetch("findings", queryset=Finding.objects.order_by("pk").prefetch_related("decisions"))
+    findings = Finding.objects.select_related("prior_finding__run__study").defer(*_PRIOR_BULK).order_by("pk")
+    return Prefetch("findings", queryset=findings.prefetch_related("decisions"))
 
 
 def _prior_count() -> Coalesce:

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from foundation.accounts.models import Role
 from pacs.models import LocationClass, OrderPriority, StudyState
 from triage import models as triage
+from triage.agreement import Agreement
 from triage.models import ModelState, Outcome, RunState
 from worklist.alerts.models import AlertState
 from worklist.queue.models import AiStatus, ItemState
@@ -37,6 +38,27 @@ class Ppv(serializers.Serializer):
     true_flags = serializers.IntegerField()
 
 
+class SecondOpinion(serializers.Serializer):
+    agreement = serializers.ChoiceField(choices=[(one.value, one.value) for one in Agreement])
+    model = serializers.CharField()
+    model_version = serializers.CharField()
+    probability = serializers.FloatField(allow_null=True)
+    text = serializers.CharField(help_text="The whole in words.")
+
+
+class PriorComparison(serializers.Serializer):
+    state = serializers.ChoiceField(choices=triage.Comparison.choices)
+    prior_study_instance_uid = serializers.CharField()
+    prior_study_date = serializers.DateField(allow_null=True)
+    known_since = serializers.DateField(
+        allow_null=True, help_text="Date of the first of the scans that it is known from."
+    )
+    growth_ml = serializers.FloatField(
+        allow_null=True, help_text="Volume now minus then, of what has a counterpart."
+    )
+    text = serializers.CharField(help_text="known since 20 Nov 2026, not grown")
+
+
 class Finding(serializers.Serializer):
     id = serializers.CharField()
     code = serializers.CharField()
@@ -44,10 +66,20 @@ class Finding(serializers.Serializer):
     meaning = serializers.CharField()
     presence = serializers.ChoiceField(choices=triage.Finding.Presence.choices)
     probability = serializers.FloatField(allow_null=True)
+    probability_method = serializers.CharField(help_text="How the model's output became a probability.")
     volume_ml = serializers.FloatField(allow_null=True)
     largest_diameter_mm = serializers.FloatField(allow_null=True)
     side = serializers.CharField()
     subtype = serializers.CharField()
+    midline_shift_mm = serializers.FloatField(
+        allow_null=True, help_text="At the septum of the lateral ventricles, positive to the patient's left."
+    )
+    midline_shift_uncertainty_mm = serializers.FloatField(
+        allow_null=True, help_text="Half width of the interval that holds 95 of 100 true values."
+    )
+    comparison = PriorComparison(
+        allow_null=True, help_text="With the newest analysed prior, if there is one."
+    )
     slice_from = serializers.IntegerField(allow_null=True)
     slice_to = serializers.IntegerField(allow_null=True)
     key_sop_instance_uid = serializers.CharField()
@@ -59,6 +91,9 @@ class Finding(serializers.Serializer):
     seg_series_instance_uid = serializers.CharField()
     ppv = Ppv(allow_null=True, help_text="This site's own, with a 95 % interval.")
     decision = serializers.ChoiceField(choices=FindingDecision.Decision.choices, allow_null=True)
+    second_opinion = SecondOpinion(
+        allow_null=True, help_text="On a worklist item: what a slower model says. Moves no deadline."
+    )
 
 
 class Reason(serializers.Serializer):

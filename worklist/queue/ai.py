@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pacs.models import Study
 from triage import selectors
+from triage.agreement import sentences, with_second_opinions
 from triage.comparison_words import against_prior
 from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
 from worklist.queue.models import AiStatus
@@ -21,19 +22,29 @@ class AiState:
     status: AiStatus
     reason: str
     findings: tuple[AiFinding, ...]
+    second_opinions: tuple[str, ...] = ()
 
 
 def ai_state_of(study: Study) -> AiState:
     """What the runs that were planned live say of `study`. Shadow runs are measured, not shown."""
-    runs = (
-        TriageRun.objects.filter(study=study, model_state=ModelState.LIVE)
+    runs = list(
+        with_second_opinions(TriageRun.objects.filter(study=study, model_state=ModelState.LIVE))
         .select_related("model")
         .prefetch_related("findings__prior_finding__run__study")
         .defer("input_instance_uids", "model__config")
         .order_by("pk")
     )
     status, reason = selectors.ai_state_of(study)
-    return AiState(status=AiStatus(status), reason=reason, findings=_rank_findings(list(runs)))
+    return AiState(
+        status=AiStatus(status),
+        reason=reason,
+        findings=_rank_findings(runs),
+        second_opinions=tuple(sentences(runs, _spoken(runs))),
+    )
+
+
+def _spoken(runs: Sequence[TriageRun]) -> list[int]:
+    return [finding.pk for run in speaking_runs(runs) for finding in run.findings.all()]
 
 
 def speaking_runs(runs: Sequence[TriageRun]) -> list[TriageRun]:

@@ -14,9 +14,9 @@ from pacs.models import Instance, LocationClass, Order, OrderPriority, Study
 from triage.models import TriagePlan, TriageRun
 from worklist.live.messages import Topic
 from worklist.live.services import announce
-from worklist.queue.ai import ai_state_of
+from worklist.queue.ai import AiState, ai_state_of
 from worklist.queue.models import UNREAD_STATES, ItemState, RankChange, WorklistItem
-from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, rank
+from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, Reason, rank
 
 # Clocks of several machines differ: news is looked for again until it is this old.
 CLOCK_TOLERANCE = timedelta(seconds=30)
@@ -113,6 +113,11 @@ def _behind_their_news() -> QuerySet[WorklistItem]:
     )
 
 
+def _second_opinions(ai: AiState) -> list[Reason]:
+    """In words and without minutes: what a second model says moves no deadline by itself."""
+    return [Reason(code="second_opinion", text=f"AI: {text}", minutes=None) for text in ai.second_opinions]
+
+
 def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
     """What the item's rank fields should be, by what is known now."""
     study = item.study
@@ -136,7 +141,7 @@ def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
         "location_class": order.location_class if order else LocationClass.OUTPATIENT.value,
         "due_at": answer.due,
         "due_without_ai_at": answer.due_without_ai,
-        "reasons": list(answer.reasons),
+        "reasons": [*answer.reasons, *_second_opinions(ai)],
         "policy_version": policy.version,
     }
 
