@@ -32,7 +32,12 @@ class AlertFilter(django_filters.FilterSet):
     """Filters of the alerts."""
 
     state = django_filters.ChoiceFilter(
-        choices=[("open", "Open"), (AlertState.ACKNOWLEDGED.value, "Acknowledged")], method="filter_state"
+        choices=[
+            ("open", "Open"),
+            (AlertState.ACKNOWLEDGED.value, "Acknowledged"),
+            (AlertState.NOT_RUNG.value, "Not rung: known"),
+        ],
+        method="filter_state",
     )
     study_instance_uid = django_filters.CharFilter(field_name="study__study_instance_uid")
 
@@ -41,7 +46,7 @@ class AlertFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def filter_state(self, queryset: Any, name: str, value: str) -> Any:
-        states = OPEN_ALERT_STATES if value == "open" else (AlertState.ACKNOWLEDGED,)
+        states = OPEN_ALERT_STATES if value == "open" else (AlertState(value),)
         return queryset.filter(state__in=states)
 
 

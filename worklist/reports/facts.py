@@ -14,6 +14,7 @@ from typing import Any
 
 from pacs.models import Instance, Order, Series, Study
 from pacs.selectors import metadata_of, priors_of
+from triage.comparison_words import against_prior
 from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
 from triage.targets import targets
 from worklist.reports.conclusions import Target
@@ -55,7 +56,7 @@ def ai_facts_of(study_ids: Sequence[int]) -> dict[int, AiFacts]:
     runs = (
         TriageRun.objects.filter(study_id__in=study_ids, model_state__in=[ModelState.LIVE, ModelState.SHADOW])
         .select_related("model")
-        .prefetch_related("findings")
+        .prefetch_related("findings__prior_finding__run__study")
         .defer("input_instance_uids", "timings", "model__intended_use")
         .order_by("pk")
     )
@@ -120,6 +121,10 @@ def finding_fact(finding: Finding, run: TriageRun, *, stands: bool) -> FindingFa
         side=finding.side,
         slice_from=finding.slice_from,
         slice_to=finding.slice_to,
+        subtype=finding.subtype,
+        midline_shift_mm=finding.midline_shift_mm,
+        midline_shift_uncertainty_mm=finding.midline_shift_uncertainty_mm,
+        against_prior=against_prior(finding),
         stale=not stands,
         run_id=run.pk,
     )

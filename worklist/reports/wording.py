@@ -22,6 +22,8 @@ class FindingFact:
     Attributes:
         stale: newer input exists and another run answers for it.
         run_id: of the run that says so.
+        midline_shift_mm: positive to the patient's left, with the half width of its interval.
+        against_prior: what the prior says of it, in words.
     """
 
     id: int
@@ -37,6 +39,10 @@ class FindingFact:
     side: str = ""
     slice_from: int | None = None
     slice_to: int | None = None
+    subtype: str = ""
+    midline_shift_mm: float | None = None
+    midline_shift_uncertainty_mm: float | None = None
+    against_prior: str = ""
     stale: bool = False
     run_id: int = 0
 
@@ -71,6 +77,15 @@ def volume(value_ml: float) -> str:
     return f"about {value_ml:.1f} mL" if value_ml < 9.95 else f"about {value_ml:.0f} mL"
 
 
+def midline(shift_mm: float, uncertainty_mm: float | None) -> str:
+    """`midline shift 4 mm (+/- 1) to the left`; one that the uncertainty covers is none that is told apart."""
+    within = uncertainty_mm or 0.0
+    if abs(shift_mm) <= within or abs(shift_mm) < 1.0:
+        return f"no midline shift beyond {max(within, 1.0):.0f} mm"
+    interval = f" (+/- {within:.0f})" if within else ""
+    return f"midline shift {abs(shift_mm):.0f} mm{interval} to the {'left' if shift_mm > 0 else 'right'}"
+
+
 def _details(finding: FindingFact, section: str) -> list[str]:
     """Size with unit and side everywhere; slices only among the findings."""
     details = []
@@ -80,6 +95,12 @@ def _details(finding: FindingFact, section: str) -> list[str]:
         details.append(f"about {finding.largest_diameter_mm:.0f} mm across")
     if finding.side in _SIDES:
         details.append(_SIDES[finding.side])
+    if finding.subtype:
+        details.append(finding.subtype)
+    if finding.midline_shift_mm is not None:
+        details.append(midline(finding.midline_shift_mm, finding.midline_shift_uncertainty_mm))
+    if finding.against_prior:
+        details.append(finding.against_prior)
     if section == "findings" and finding.slice_from is not None:
         last = finding.slice_to if finding.slice_to is not None else finding.slice_from
         one = last == finding.slice_from

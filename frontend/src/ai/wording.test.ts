@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { AiStatus } from "../api/types";
 import { finding, item } from "../test/samples";
-import { aiLine, ppvLong, ppvShort, probabilityText, probabilityWords } from "./wording";
+import { aiLine, midlineText, ppvLong, ppvShort, probabilityText, probabilityWords } from "./wording";
 
 const line = (ai_status: AiStatus, ai_reason = "", findings = [] as ReturnType<typeof finding>[]) =>
   aiLine(item("1", 10, { ai_status, ai_reason, findings }));
@@ -22,6 +22,13 @@ describe("what is said about AI", () => {
     );
     expect(ppvShort({ value: 0, low: 0, high: 1, flags: 0, true_flags: 0 })).toBe("no local PPV yet");
     expect(ppvLong(null)).toMatch(/^No local figures yet/);
+  });
+
+  it("calls a shift of the midline one only beyond its uncertainty", () => {
+    const shifted = { midline_shift_mm: -6.4, midline_shift_uncertainty_mm: 2.1 };
+    expect(midlineText(finding(shifted))).toBe("midline shift 6 ± 2 mm to the right");
+    expect(midlineText(finding({ ...shifted, midline_shift_mm: 1.9 }))).toBe("no midline shift beyond 2 mm");
+    expect(midlineText(finding())).toBe("");
   });
 
   it("tells nothing found with the model's name", () => {

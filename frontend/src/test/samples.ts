@@ -8,10 +8,14 @@ export function finding(part: Partial<Finding> = {}): Finding {
     meaning: "Intracranial hemorrhage",
     presence: "present",
     probability: 0.93,
+    probability_method: "logistic on log volume and peak",
     volume_ml: 31.2,
     largest_diameter_mm: 48,
     side: "left",
     subtype: "",
+    midline_shift_mm: null,
+    midline_shift_uncertainty_mm: null,
+    comparison: null,
     slice_from: 14,
     slice_to: 22,
     key_sop_instance_uid: "1.2.3",
@@ -23,6 +27,7 @@ export function finding(part: Partial<Finding> = {}): Finding {
     seg_series_instance_uid: "1.2.5",
     ppv: { value: 0.71, low: 0.61, high: 0.8, flags: 84, true_flags: 60 },
     decision: null,
+    second_opinion: null,
     ...part,
   };
 }

@@ -31,6 +31,26 @@ def fact(**fields: Any) -> FindingFact:
     return FindingFact(**(defaults | fields))
 
 
+@pytest.mark.parametrize(
+    ("shift", "within", "words"),
+    [
+        (4.2, 1.1, "midline shift 4 mm (+/- 1) to the left"),
+        (-8.0, 2.4, "midline shift 8 mm (+/- 2) to the right"),
+        (1.6, 2.0, "no midline shift beyond 2 mm"),
+        (0.2, None, "no midline shift beyond 1 mm"),
+    ],
+)
+def test_a_shift_is_told_with_its_uncertainty_and_side_and_only_beyond_it(
+    shift: float, within: float | None, words: str
+) -> None:
+    assert wording.midline(shift, within) == words
+    said = wording.suggestion(
+        fact(midline_shift_mm=shift, midline_shift_uncertainty_mm=within, against_prior="grown by 8.0 mL"),
+        "impression",
+    )
+    assert f"left, {words}, grown by 8.0 mL (AI" in said
+
+
 finding_facts = st.builds(
     fact,
     id=st.integers(1, 4),

@@ -2,7 +2,7 @@ import { Button, Textarea, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
-import { findingName, milliliters, probabilityText, probabilityWords } from "../../ai/wording";
+import { findingName, midlineText, milliliters, probabilityText, probabilityWords } from "../../ai/wording";
 import { explain } from "../../api/client";
 import { api } from "../../api/queries";
 import type { Alert, ErPatient } from "../../api/types";
@@ -17,7 +17,7 @@ import { Preview } from "./Preview";
 import styles from "./Er.module.css";
 
 export function isRinging(alert: Alert | null): alert is Alert {
-  return alert !== null && alert.state !== "acknowledged";
+  return alert !== null && alert.state !== "acknowledged" && alert.state !== "not_rung";
 }
 
 function Told({ alert }: { alert: Alert }) {
@@ -41,8 +41,19 @@ function Told({ alert }: { alert: Alert }) {
   );
 }
 
+/** Why a critical finding did not ring: it is known, somebody answered for it then, it has not grown. */
+function NotRung({ alert }: { alert: Alert }) {
+  return (
+    <p className={styles.answered} data-testid="alert-not-rung">
+      <AiMark quiet /> Possible {findingName(alert.finding)},{" "}
+      {alert.told.at(-1)?.outcome ?? "not rung: known"}
+    </p>
+  );
+}
+
 /** How an answered alert ended. */
 export function Answered({ alert }: { alert: Alert }) {
+  if (alert.state === "not_rung") return <NotRung alert={alert} />;
   return (
     <p className={styles.answered} data-testid="alert-answered">
       <Icon name="check" /> {alert.acknowledged_name || personName(alert.acknowledged_by)} has it
@@ -115,6 +126,8 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
           <AiMark /> Possible {findingName(finding)}
           {finding.side && `, ${finding.side}`}
           {size}
+          {midlineText(finding) && <span>{midlineText(finding)}</span>}
+          {finding.comparison?.text && <span>{finding.comparison.text}</span>}
           <span>
             {finding.probability !== null &&
               `${probabilityWords(finding.probability)} (${probabilityText(finding.probability)})`}

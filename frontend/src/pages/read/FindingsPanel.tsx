@@ -1,6 +1,7 @@
 import {
   aiLine,
   findingName,
+  midlineText,
   milliliters,
   ppvLong,
   probabilityText,
@@ -44,6 +45,7 @@ function facts(finding: Finding): string {
     finding.largest_diameter_mm === null ? "" : `${finding.largest_diameter_mm.toFixed(0)} mm across`,
     finding.side,
     finding.subtype,
+    midlineText(finding),
     slices,
   ]
     .filter(Boolean)
@@ -53,11 +55,34 @@ function facts(finding: Finding): string {
 
 function provenance(finding: Finding, runs: readonly TriageRun[]): string {
   const run = runs.find((one) => one.model === finding.model && one.model_version === finding.model_version);
+  const method = finding.probability_method && `probability by ${finding.probability_method}`;
   const weights = run?.weights_sha256 ? `weights ${run.weights_sha256.slice(0, 8)}` : "";
   const input = run ? `${String(run.input_instance_count)} images` : "";
-  return [`${finding.model} ${finding.model_version}`, finding.model_state, weights, input]
+  return [`${finding.model} ${finding.model_version}`, finding.model_state, weights, input, method]
     .filter(Boolean)
     .join(" · ");
+}
+
+/** What a slower model says of the same; a disagreement stands out, by its words and its tone. */
+function SecondOpinion({ finding }: { finding: Finding }) {
+  const opinion = finding.second_opinion;
+  if (!opinion) return null;
+  return (
+    <span className={styles.secondOpinion} data-testid="second-opinion" data-agreement={opinion.agreement}>
+      {opinion.agreement === "disagree" && <Icon name="question" size={12} />} {capital(opinion.text)}.
+    </span>
+  );
+}
+
+/** What the prior says of it; only what was laid on the prior and has not grown is told quietly. */
+function Comparison({ finding }: { finding: Finding }) {
+  const { comparison } = finding;
+  if (!comparison?.text) return null;
+  return (
+    <p className={styles.comparison} data-testid="finding-comparison" data-state={comparison.state}>
+      {capital(comparison.text)}
+    </p>
+  );
 }
 
 function Card({ finding, ...props }: Omit<Props, "item"> & { finding: Finding }) {
@@ -78,12 +103,14 @@ function Card({ finding, ...props }: Omit<Props, "item"> & { finding: Finding })
       </p>
       <p className={styles.findingFigures}>
         {p !== null && (
-          <b>
+          <b title={finding.probability_method && `Probability by ${finding.probability_method}`}>
             {capital(probabilityWords(p))}, {probabilityText(p)}
           </b>
         )}
         {facts(finding) && <span>{facts(finding)}</span>}
       </p>
+      <Comparison finding={finding} />
+      <SecondOpinion finding={finding} />
       <p className={styles.quiet}>{ppvLong(finding.ppv)}</p>
       <p className={styles.quiet}>{provenance(finding, props.runs)}</p>
       <div className={styles.findingActions} onClick={(event) => event.stopPropagation()}>
@@ -159,6 +186,7 @@ export function FindingsPanel(props: Props) {
             Looked for {findingName(finding)}
             {finding.probability !== null && `, probability ${probabilityText(finding.probability)}`} ·{" "}
             {provenance(finding, props.runs)}
+            <SecondOpinion finding={finding} />
           </p>
         ))}
     </section>

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { aiLine, findingName, flagFigures, ppvLong, probabilityWords } from "../../ai/wording";
+import { aiLine, findingName, flagFigures, midlineText, ppvLong, probabilityWords } from "../../ai/wording";
 import { historyQuery, priorsQuery, runsQuery } from "../../api/queries";
 import type { WorklistItem } from "../../api/types";
 import { formatDay, formatMoment } from "../../time/dates";
@@ -41,6 +41,8 @@ function Ai({ item }: { item: WorklistItem }) {
             {finding.probability !== null && `, ${probabilityWords(finding.probability)}`}
           </p>
           <p className={styles.quiet}>{flagFigures(finding)}</p>
+          {finding.comparison?.text && <p>{finding.comparison.text}</p>}
+          {midlineText(finding) && <p className={styles.quiet}>{midlineText(finding)}</p>}
           <p className={styles.quiet}>{ppvLong(finding.ppv)}</p>
         </div>
       ))}

@@ -128,8 +128,10 @@ export const WorklistRow = memo(function WorklistRow(props: Props) {
       </span>
       <AiCell item={item} />
       <span className={styles.why} title={item.reasons.map((one) => one.text).join("\n")}>
-        <span className={styles.line}>{reason?.text ?? "by its order"}</span>
-        <small>{more.map((one) => one.text).join(" · ")}</small>
+        <span className={styles.twoLines}>
+          {reason?.text ?? "by its order"}
+          {more.length > 0 && <small> · {more.map((one) => one.text).join(" · ")}</small>}
+        </span>
       </span>
       <State item={item} onClaim={onClaim} />
     </div>
