@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import time
@@ -80,6 +81,12 @@ def test_the_answer_is_that_of_the_engine_and_the_process_stays_warm(
     print(
         f"{took - sum(second.timings.values()):.3f} s beside the engine's own {sum(second.timings.values()):.3f} s"
     )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_openvino_works_within_the_walls(tmp_path: Path, files: list[Path], limits: process.Limits) -> None:
+    bundle = make_bright_bundle(tmp_path, runtime="openvino")
+    assert run(bundle, files, limits).runtime == "openvino"
 
 
 @needs_walls
