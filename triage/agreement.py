@@ -1,7 +1,7 @@
 """What two models say together: the quick one, and the slower one that gives a second opinion behind it.
 
 A bundle says whose answer it confirms by `second_opinion_to` in its firstread.json. Its runs wait behind the quick
-ones (triage/waiting.py). What both say is told in words beside the quick model's finding, and nothing else follows:
+ones (triage/urgency.py). What both say is told in words beside the quick model's finding, and nothing else follows:
 no rank falls, no finding goes, and agreement in finding nothing proves nothing. Shadow models give no opinion that
 a reader sees.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from django.db.models import QuerySet
@@ -19,9 +18,6 @@ from django.db.models.fields.json import KeyTextTransform
 from triage.models import Finding, ModelState, RunState, TriageRun
 
 SECOND_OPINION_TO = "second_opinion_to"
-# A second opinion stands so much further back in the queue than a routine run of its age: the quick model's answer
-# about another patient comes first, and yet it is never passed by for ever.
-BEHIND = timedelta(minutes=10)
 
 
 class Agreement(StrEnum):

@@ -30,6 +30,8 @@ HEAD_START: Final = {
 }
 # What a run loses for each attempt that came to nothing, so that one that kills its worker lets others by.
 PENALTY: Final = timedelta(minutes=1)
+# A slow model that confirms a quick one comes after the quick looks at those who come within this time.
+SECOND_OPINION_AFTER: Final = timedelta(minutes=10)
 
 
 def urgency_of(priority: str | None, location_class: str | None) -> Urgency:
@@ -41,6 +43,9 @@ def urgency_of(priority: str | None, location_class: str | None) -> Urgency:
     return Urgency.ROUTINE
 
 
-def place(came_at: datetime, urgency: Urgency, attempts: int = 0) -> datetime:
+def place(
+    came_at: datetime, urgency: Urgency, attempts: int = 0, *, second_opinion: bool = False
+) -> datetime:
     """Where a run stands in the queue: the earliest place is taken next."""
-    return came_at - HEAD_START[urgency] + attempts * PENALTY
+    later = SECOND_OPINION_AFTER if second_opinion else timedelta(0)
+    return came_at - HEAD_START[urgency] + attempts * PENALTY + later

@@ -7,26 +7,19 @@ finds nothing to do, and a message that is lost leaves its run to any later one.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
-
 from django.db.models import Q
-from django.db.models.fields.json import KeyTextTransform
 
 from triage import runs
 from triage.agreement import SECOND_OPINION_TO
-from triage.agreement import BEHIND, SECOND_OPINION_TO
 from triage.models import ACTIVE_RUN_STATES, TriageRun
-from triage.urgency import Urgency, place, urgency_of
-
-NOTHING: Final = timedelta(0)
+from triage.urgency import place, urgency_of
 
 
 def take_most_urgent(*, named: int) -> runs.Lease | None:
     """Hold the run that comes next, or None when none wants a worker.
 
     Orders are read now, not when the run was planned: one that comes late, or is raised to STAT, counts.
-    A second opinion is routine whatever was ordered, and stands behind routine runs of its age.
+    A second opinion comes after the quick looks (triage/urgency.py).
 
     Args:
         named: the run that the message names; it counts even when nothing says that it was queued.

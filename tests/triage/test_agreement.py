@@ -10,10 +10,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.worklist.making import make_model, make_order, make_run, make_study
+from tests.worklist.making import make_model, make_run, make_study
 from triage import agreement, selectors
 from triage.agreement import Agreement, judge, second_opinions
 from triage.models import ModelVersion, RunState, TriageRun
+from triage.urgency import SECOND_OPINION_AFTER
 from triage.waiting import take_most_urgent
 
 
@@ -124,16 +125,15 @@ def test_a_second_opinion_alone_is_the_state_of_ai(slow: ModelVersion) -> None:
 def test_a_second_opinion_waits_behind_quick_runs_and_is_taken_in_the_end(
     quick: ModelVersion, slow: ModelVersion
 ) -> None:
-    urgent, later = make_study(), make_study()
-    make_order(urgent)  # STAT from the ER
+    earlier, later = make_study(), make_study()
     now = timezone.now()
-    second = make_run(urgent, slow, queued_at=now)
+    second = make_run(earlier, slow, queued_at=now)
     routine = make_run(later, quick, queued_at=now)
     TriageRun.objects.filter(pk=second.pk).update(created_at=now - timedelta(minutes=5))
     TriageRun.objects.filter(pk=routine.pk).update(created_at=now)
     first = take_most_urgent(named=second.pk)
     assert first is not None and first.run.pk == routine.pk
     newer = make_run(later, quick, queued_at=now)
-    TriageRun.objects.filter(pk=newer.pk).update(created_at=now + agreement.BEHIND)
+    TriageRun.objects.filter(pk=newer.pk).update(created_at=now + SECOND_OPINION_AFTER)
     then = take_most_urgent(named=newer.pk)
     assert then is not None and then.run.pk == second.pk, "it is not passed by for ever"
