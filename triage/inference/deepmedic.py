@@ -216,7 +216,8 @@ class BrainTiles:
         fine = accelerate(_fine_part(network), prefer=self.runtime)
         for corner in corners:
             third, fifth = (
-                _cut(coarse[s], (np.subtract(corner, low)) // s, np.array(self.tile) // s) for s in (3, 5)
+                _cut(coarse[s], [(c - int(o)) // s for c, o in zip(corner, low, strict=True)], self.tile, s)
+                for s in (3, 5)
             )
             yield corner, fine(samples(image, corner, self.tile, 1), third, fifth)
 
@@ -228,13 +229,13 @@ def tile_corners(where: NDArray[np.bool_], tile: Corner) -> list[Corner]:
     """
     blocks = np.pad(where, [(0, -n % GRID) for n in where.shape])
     z, y, x = (n // GRID for n in blocks.shape)
-    blocks = blocks.reshape(z, GRID, y, GRID, x, GRID).any(axis=(1, 3, 5))
+    blocks = blocks.reshape(z, GRID, y, GRID, x, GRID).max(axis=(1, 3, 5))
     tz, ty, tx = (side // GRID for side in tile)
     corners = []
-    for k in _starts(blocks.any(axis=(1, 2)), tz):
-        layer = blocks[k : k + tz].any(axis=0)
-        for j in _starts(layer.any(axis=1), ty):
-            for i in _starts(layer[j : j + ty].any(axis=0), tx):
+    for k in _starts(blocks.max(axis=(1, 2)), tz):
+        layer = blocks[k : k + tz].max(axis=0)
+        for j in _starts(layer.max(axis=1), ty):
+            for i in _starts(layer[j : j + ty].max(axis=0), tx):
                 corners.append((k * GRID, j * GRID, i * GRID))
     return corners
 
@@ -262,8 +263,8 @@ def _starts(line: NDArray[np.bool_], length: int) -> Iterator[int]:
             at += 1
 
 
-def _cut(x: Tensor, corner: Sequence[int], sides: Sequence[int]) -> Tensor:
-    z, y, x0 = (slice(int(c), int(c) + int(n)) for c, n in zip(corner, sides, strict=True))
+def _cut(x: Tensor, corner: Sequence[int], tile: Corner, stride: int) -> Tensor:
+    z, y, x0 = (slice(c, c + side // stride) for c, side in zip(corner, tile, strict=True))
     return x[:, :, z, y, x0]
 
 

@@ -155,7 +155,8 @@ def _openvino(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Run
     openvino = _import_openvino()
     with torch.inference_mode(), _quiet_tracer():
         # A network may offer smaller inputs whose trace holds for every shape: tracing runs it several times.
-        example = network.example() if hasattr(network, "example") else inputs
+        smaller: Any = getattr(network, "example", None)
+        example = smaller() if smaller is not None else inputs
         model = openvino.convert_model(network, example_input=example if len(example) > 1 else example[0])
         model.reshape({port: list(t.shape) for port, t in zip(model.inputs, inputs, strict=True)})
     compiled = _core(openvino).compile_model(
