@@ -50,6 +50,16 @@ describe("what is said about AI", () => {
     expect(line("done", "", findings).text).toBe("possible intracranial hemorrhage (rejected)");
   });
 
+  it("says how many other kinds of finding there are, once each", () => {
+    const findings = [
+      finding({ id: "a", probability: 0.9, code: "36118008", meaning: "Pneumothorax" }),
+      finding({ id: "b", probability: 0.6, code: "60046008", meaning: "Pleural effusion" }),
+      finding({ id: "c", probability: 0.5, code: "60046008", meaning: "Pleural effusion" }),
+      finding({ id: "d", probability: 0.1, code: "33737001", meaning: "Rib fracture", presence: "absent" }),
+    ];
+    expect(line("done", "", findings).text).toBe("possible pneumothorax, 1 more");
+  });
+
   it.each<AiStatus>(["not_applicable", "waiting", "running", "done", "failed", "not_analysed"])(
     "never says normal or negative, also when the state is %s",
     (status) => {

@@ -93,13 +93,24 @@ export function flagFigures(finding: Finding): string {
   return [p, size(finding), ppvShort(finding.ppv)].filter(Boolean).join(" · ");
 }
 
+/** How many other findings a study has, by name: two boxes of one kind are one kind of finding. */
+function andMore(findings: readonly Finding[], lead: Finding): string {
+  const names = new Set(findings.filter((one) => one.presence === "present").map(findingName));
+  names.delete(findingName(lead));
+  return names.size > 0 ? `, ${String(names.size)} more` : "";
+}
+
 /** What the AI column says for a study. */
 export function aiLine(item: AiCarrier): AiLine {
   const lead = leadFinding(item.findings);
   if (lead) {
     const name = `possible ${findingName(lead)}`;
     const judged = lead.decision ? ` (${lead.decision})` : "";
-    return { tone: "flag", text: `${name}${judged}`, detail: flagFigures(lead) };
+    return {
+      tone: "flag",
+      text: `${name}${judged}${andMore(item.findings, lead)}`,
+      detail: flagFigures(lead),
+    };
   }
   const reason = item.ai_reason ? `: ${item.ai_reason}` : "";
   switch (item.ai_status) {

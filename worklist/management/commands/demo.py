@@ -18,6 +18,8 @@ from pydicom.dataset import Dataset
 from foundation.accounts.models import Role, User
 from foundation.accounts.services import create_user, issue_token
 from pacs.dimse import scu
+from pacs.synthetic.chest import CHEST_LESIONS
+from pacs.synthetic.chest_studies import write_chest_studies
 from pacs.synthetic.datasets import SyntheticOrder
 from pacs.synthetic.evaluation_set import write_evaluation_set
 from pacs.synthetic.lesions import LESION_KINDS
@@ -37,7 +39,7 @@ def _volume(text: str) -> float:
 
 
 class Command(BaseCommand):
-    help = "Send a simulated department's head CTs to the running system, or --write them to a folder."
+    help = "Send a simulated department's head CTs to the running system, or --write studies to a folder."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--count", type=int, default=12, help="how many studies (12)")
@@ -49,7 +51,13 @@ class Command(BaseCommand):
             help="with --write: half with a bleed, of all kinds and sizes, on several scanners, with masks",
         )
         parser.add_argument(
-            "--lesion", choices=[*LESION_KINDS, "any", "none"], default="none", help="with --write"
+            "--chest", action="store_true", help="with --write: chest radiographs (DX) instead of head CTs"
+        )
+        parser.add_argument(
+            "--lesion",
+            choices=[*LESION_KINDS, *CHEST_LESIONS, "any", "none"],
+            default="none",
+            help="with --write; the last two kinds with --chest",
         )
         parser.add_argument("--volume-ml", type=_volume, default=20.0, help="with --write: volume in mL (20)")
         parser.add_argument("--seed", type=int, default=1, help="with --write: the same seed, the same study")
@@ -60,9 +68,19 @@ class Command(BaseCommand):
         if options["evaluation_set"]:
             self._write_set(options)
             return
+        if options["chest"] and not options["write"]:
+            raise CommandError("--chest writes studies: say where with --write DIR.")
         if options["write"]:
+            allowed = {*(CHEST_LESIONS if options["chest"] else LESION_KINDS), "any", "none"}
+            if options["lesion"] not in allowed:
+                raise CommandError(f"--lesion must be one of {', '.join(sorted(allowed))} here.")
             lesion = None if options["lesion"] == "none" else options["lesion"]
-            write_studies(options["write"], options["count"], lesion, options["volume_ml"], options["seed"])
+            if options["chest"]:
+                write_chest_studies(options["write"], options["count"], lesion, options["seed"], lateral=True)
+            else:
+                write_studies(
+                    options["write"], options["count"], lesion, options["volume_ml"], options["seed"]
+                )
             self.stdout.write(f"{options['count']} synthetic studies written to {options['write']}")
             return
         self._token = self._service_token()
