@@ -116,6 +116,14 @@ def test_a_woken_worker_takes_the_most_urgent_run_whichever_the_message_names(mo
 
 
 @pytest.mark.django_db(transaction=True)
+def test_quick_looks_come_before_second_opinions_that_have_not_waited_long(model: ModelVersion) -> None:
+    slow = make_model(config={"second_opinion_to": model.name})
+    second, urgent_second = queued(slow, 5), queued(slow, 4, "stat")
+    old_second, quick = queued(slow, 12), queued(model, 1)
+    assert served(quick.pk) == [urgent_second.pk, old_second.pk, quick.pk, second.pk]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_an_order_that_comes_while_the_run_waits_counts(model: ModelVersion) -> None:
     first, second = queued(model, 2), queued(model, 1)
     make_order(second.study)

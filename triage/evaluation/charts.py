@@ -160,7 +160,7 @@ def volume_chart(volumes: Sequence[Mapping[str, Any]]) -> str:
     return plot.svg()
 
 
-def interval_bar(share: Mapping[str, Any], width: int = 120) -> str:
+def interval_bar(share: Mapping[str, Any], width: int = 84) -> str:
     """A share as a dot on a line from 0 to 1 with its interval, to stand in a row of a table."""
     if share["value"] is None:
         return ""

@@ -36,7 +36,7 @@ border-radius:4px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:12px;margin:12px 0}
 .tile,.chart,figure{background:var(--sheet);border:1px solid var(--line);border-radius:8px}
 .tile{padding:12px 14px}.tile b{display:block;font-size:24px;line-height:1.3;font-weight:600}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(250px,1fr));gap:12px}
 .chart{padding:10px 12px}.chart h3{margin:0 0 4px}.chart svg{width:100%;height:auto;display:block}
 svg text{fill:var(--quiet);font:11px system-ui,sans-serif}svg .axis,svg .note{fill:var(--ink)}
 svg .grid{stroke:var(--line);stroke-width:1}svg .faint{fill:none;stroke:var(--quiet);stroke-dasharray:3 4}
@@ -48,7 +48,7 @@ border:1px solid var(--line);border-radius:8px}
 th,td{text-align:left;padding:6px 10px;border-bottom:1px solid var(--line);vertical-align:middle}
 th{font-weight:600;color:var(--quiet);font-size:13px}td.n,th.n{text-align:right}
 tr.axis th{color:var(--ink);background:var(--ground)}tr:last-child td{border-bottom:0}
-.bar{vertical-align:middle;margin-right:8px}.few{color:var(--warn)}
+.bar{vertical-align:middle;margin-right:8px}td{white-space:nowrap}td.wrap{white-space:normal}.few{color:var(--warn)}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:12px}
 figure{margin:0;overflow:hidden}figure img{width:100%;display:block;background:#000}
 figcaption{padding:8px 12px 10px;font-size:13px}figcaption b{display:block;overflow-wrap:anywhere}
@@ -106,7 +106,8 @@ def _banner(data: Mapping[str, Any]) -> str:
 
 def _counts(document: Mapping[str, Any]) -> str:
     counts, data, seconds = document["counts"], document["dataset"], document["seconds_a_study"]
-    pace = f"{seconds['median']:.1f} s, 95 % within {seconds['p95']:.1f} s" if seconds["median"] else "none"
+    pace = f"{seconds['median']:.1f} s" if seconds["median"] else "none"
+    spread = f"median; 95 % within {seconds['p95']:.1f} s; " if seconds["median"] else ""
     tiles = [
         ("Studies", f"{data['asked']}", f"of {data['studies']} in the set"),
         ("Analysed", f"{counts['analysed']}", "every figure below is about these"),
@@ -116,7 +117,7 @@ def _counts(document: Mapping[str, Any]) -> str:
             "outside the model's limits; never counted as negative",
         ),
         ("Failed", f"{counts['failed']}", "never counted as negative"),
-        ("Time a study", pace, escape(document["model"]["runtime"] or "no runtime told")),
+        ("Time a study", pace, spread + escape(document["model"]["runtime"] or "no runtime told")),
     ]
     return '<div class="tiles">' + "".join(_tile(*tile) for tile in tiles) + "</div>"
 
@@ -204,7 +205,7 @@ def _charts(finding: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         if c
     ]
     charts = [
-        ("ROC curve", roc_chart(finding), "Crosses: the operating points with their intervals."),
+        ("ROC curve", roc_chart(finding), "Dots: the operating points with their intervals."),
         ("Calibration", calibration_chart(finding), "; ".join(notes)),
         (
             "Probabilities told",
@@ -235,7 +236,7 @@ def _strata(finding: Mapping[str, Any]) -> str:
             rows.append(f'<tr class="axis"><th colspan="{5 + with_dice}">{escape(row["title"])}</th></tr>')
         dice = f"<td>{row['dice']['value']:.2f}</td>" if row["dice"] else "<td></td>"
         rows.append(
-            f"<tr><td>{escape(row['value'])}</td><td class=n>{row['cases']}</td>"
+            f"<tr><td class=wrap>{escape(row['value'])}</td><td class=n>{row['cases']}</td>"
             f"<td class=n>{row['not_answered'] or ''}</td><td>{_share(row['sensitivity'])}</td>"
             f"<td>{_share(row['specificity'])}</td>{dice if with_dice else ''}</tr>"
         )
@@ -269,7 +270,7 @@ def _failures(finding: Mapping[str, Any], pictures: Mapping[tuple[str, str], Pic
 def _figure(failure: Mapping[str, Any], picture: Picture) -> str:
     data = base64.b64encode(picture.png).decode()
     return (
-        f'<figure><img alt="slice {picture.slice_number} of {picture.of}" loading="lazy" '
+        f'<figure><img alt="slice {picture.slice_number} of {picture.of}" '
         f'src="data:image/png;base64,{data}"><figcaption><b>{escape(failure["study"])}</b>'
         f"{_caption(failure)}<br><small>slice {picture.slice_number} of {picture.of}</small>"
         "</figcaption></figure>"
@@ -289,7 +290,7 @@ def _caption(failure: Mapping[str, Any]) -> str:
 def _not_answered(document: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td class=n>{r['studies']}</td><td>{escape(r['state'].replace('_', ' '))}</td>"
-        f"<td>{escape(r['reason'])}</td></tr>"
+        f"<td class=wrap>{escape(r['reason'])}</td></tr>"
         for r in document["not_answered"]
     )
     if not rows:
@@ -306,6 +307,6 @@ def _method(document: Mapping[str, Any]) -> str:
         "the images went through the same engine. Intervals cover 95 %: Wilson's for shares; DeLong's on the "
         "logit scale for the area under the curve, Newcombe's where the groups are wholly apart; for "
         "predictive values draws of sensitivity and specificity from their Jeffreys posteriors at a prevalence "
-        f"of {100 * document['prevalence']:g} %; bootstrap for mean Dice. A miss of the model that was not "
-        "analysed is in no sensitivity, but in the share found of all.</p>"
+        f"of {100 * document['prevalence']:g} %; bootstrap for mean Dice. A lesion in a study that was not "
+        "analysed counts in no sensitivity, but in the share found of all.</p>"
     )
