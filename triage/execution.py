@@ -141,6 +141,7 @@ def _perform(lease: runs.Lease) -> None:
             seg_sop_instance_uid=str(seg.SOPInstanceUID) if seg is not None else "",
             seg_series_instance_uid=str(seg.SeriesInstanceUID) if seg is not None else "",
             sr_sop_instance_uid=str(srs[0].SOPInstanceUID),
+            notes="; ".join(analysis.stack.notes) if analysis.stack is not None else "",
         ),
         store=lambda: _store([seg, *srs] if seg is not None else srs),
     )

@@ -60,6 +60,7 @@ class Result:
         runtime: what computed it: torch, openvino, onnxruntime, cuda.
         findings: unsaved rows, without their run.
         seg_sop_instance_uid, seg_series_instance_uid, sr_sop_instance_uid: objects made, or "".
+        notes: what was left out of the input or is missing from it, in words.
     """
 
     outcome: Outcome
@@ -70,6 +71,7 @@ class Result:
     seg_sop_instance_uid: str = ""
     seg_series_instance_uid: str = ""
     sr_sop_instance_uid: str = ""
+    notes: str = ""
     runtime: str = ""
 
 
@@ -150,7 +152,7 @@ def finish(lease: Lease, result: Result, store: Callable[[], None] = lambda: Non
             sr_sop_instance_uid=result.sr_sop_instance_uid,
             timings=result.timings,
             runtime=result.runtime,
-            reason="",
+            reason=result.notes[:REASON_LENGTH],
         )
         for finding in result.findings:
             finding.run = lease.run
