@@ -64,3 +64,10 @@ def test_the_weakest_worker_tells_how_models_are_isolated(
     settings.TRIAGE_ISOLATION_REQUIRED = required  # type: ignore[attr-defined]
     monkeypatch.setattr(health, "workers_say", lambda command, expected: told)
     assert health._isolation() == expected
+
+
+def test_a_house_without_gpu_workers_is_not_failing_for_want_of_them(settings: object) -> None:
+    settings.TRIAGE_GPU_WORKERS = False  # type: ignore[attr-defined]
+    assert health._wanted_queues() == {"default", "inference"}
+    settings.TRIAGE_GPU_WORKERS = True  # type: ignore[attr-defined]
+    assert health._wanted_queues() == {"default", "inference", "inference-gpu"}

@@ -94,7 +94,7 @@ def _receiver() -> tuple[bool, str]:
 
 
 def _workers() -> tuple[bool, str]:
-    wanted = {queue.value for queue in Queue}
+    wanted = _wanted_queues()
     served = queues_served(expected=len(wanted))
     missing = sorted(wanted - served)
     if missing:
@@ -102,9 +102,14 @@ def _workers() -> tuple[bool, str]:
     return True, f"{', '.join(sorted(served))}"
 
 
+def _wanted_queues() -> set[str]:
+    """A queue of GPU workers only where the site says that it has them."""
+    return {q.value for q in Queue if q is not Queue.INFERENCE_GPU or settings.TRIAGE_GPU_WORKERS}
+
+
 def _isolation() -> tuple[bool, str]:
     """What stands around the models; weaker walls fail only a site that asks for all of them."""
-    told = workers_say("isolation", expected=len(Queue))
+    told = workers_say("isolation", expected=len(_wanted_queues()))
     if not told:
         return True, "unknown while no inference worker answers"
     weakest = next((answer for answer in told if not answer.get("whole")), told[0])
