@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -146,6 +148,36 @@ def test_a_model_that_kills_its_process_is_told_at_once_and_the_next_run_flows(
     after = run(good, files, limits)
     print(f"died and told, another bundle answered: {time.monotonic() - began:.2f} s")
     assert after.targets[0].probability == expected.targets[0].probability
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds its connection in /proc")
+@pytest.mark.parametrize(
+    ("forged", "told"),
+    [
+        ({"ready": {"network": True, "processes": True, "files": True}}, "a second beginning"),
+        ({"id": 7, "analysis": {}}, "an answer to something else"),
+        ({"id": 1, "analysis": {"targets": []}}, "an answer that is none"),
+        (
+            {"id": 1, "analysis": {}, "arrays": [["a", "float64", [1 << 31, 8]]]},
+            "arrays of 137438953472 bytes",
+        ),
+    ],
+)
+def test_what_a_model_writes_into_its_connection_itself_is_not_believed(
+    forged: dict[str, object], told: str, tmp_path: Path, files: list[Path], limits: process.Limits
+) -> None:
+    text = json.dumps({"arrays": [], **forged}).encode()
+    message = len(text).to_bytes(4, "big") + text
+    bundle = make_hostile_bundle(
+        tmp_path,
+        runs=f"(lambda os: [os.write(n, {message!r}) for n in range(3, 64)"
+        " if os.path.lexists('/proc/self/fd/%d' % n)"
+        " and os.readlink('/proc/self/fd/%d' % n).startswith('socket')])(__import__('os'))"
+        " and __import__('time').sleep(60)",
+    )
+    with pytest.raises(ModelFailed, match=told) as failed:
+        run(bundle, files, limits)
+    assert failed.value.tries == 1
 
 
 def test_a_model_that_never_answers_is_ended_at_its_time(

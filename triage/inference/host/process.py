@@ -160,6 +160,7 @@ class _Process:
 
     def load(self, pinned: Fingerprint) -> None:
         """Ask it to load; the answer is read, and skipped, when the next request waits for its own."""
+        self._deadline = time.monotonic() + START_SECONDS
         self._request({"do": "load"}, pinned)
 
     def analyse(
@@ -239,13 +240,14 @@ class _Process:
 
     def _begin(self, told: Any) -> None:
         """It runs: from now on the time is the model's own."""
+        if self._ready:  # said by the bundle, to get more time
+            raise Malformed("a second beginning")
         try:
             isolation = sandbox.Isolation(**told)
         except TypeError as error:
             raise Malformed("walls that are not known") from error
-        if not self._ready:
-            level = log.info if isolation.whole else log.warning
-            level("model_process_ready", bundle=self.folder.name, isolation=isolation.told())
+        level = log.info if isolation.whole else log.warning
+        level("model_process_ready", bundle=self.folder.name, isolation=isolation.told())
         self._ready = True
         self._deadline = time.monotonic() + self._seconds
         if self.limits.isolated and not isolation.whole:
