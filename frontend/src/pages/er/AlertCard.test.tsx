@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { meQuery } from "../../api/queries";
 import type { Alert, ErPatient } from "../../api/types";
 import { finding, item } from "../../test/samples";
-import { AlertCard } from "./AlertCard";
+import { AlertCard, Answered, isRinging } from "./AlertCard";
 import { newlyRaised } from "./ring";
 
 const { patient } = item("1", 0);
@@ -93,6 +93,15 @@ describe("an alert", () => {
     ]) {
       expect(card).toHaveTextContent(text);
     }
+  });
+
+  it("that was not rung says why, and asks for no answer", () => {
+    const outcome = "not rung: known since 20 Nov 2026, not grown; Nurse A answered";
+    const told = [{ at: "2026-11-24T12:00:00Z", who: "nobody", channel: "rule", outcome }];
+    const quiet: Alert = { ...alert, state: "not_rung", next_step: null, told };
+    expect(isRinging(quiet)).toBe(false);
+    render(<Answered alert={quiet} />);
+    expect(screen.getByTestId("alert-not-rung")).toHaveTextContent(outcome);
   });
 
   it("is answered only with a name and a read-back", async () => {

@@ -126,12 +126,17 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
           <AiMark /> Possible {findingName(finding)}
           {finding.side && `, ${finding.side}`}
           {size}
-          {midlineText(finding) && <span>{midlineText(finding)}</span>}
-          {finding.comparison?.text && <span>{finding.comparison.text}</span>}
           <span>
-            {finding.probability !== null &&
-              `${probabilityWords(finding.probability)} (${probabilityText(finding.probability)})`}
-            , {READ[patient.stage]}
+            {[
+              finding.probability === null
+                ? ""
+                : `${probabilityWords(finding.probability)} (${probabilityText(finding.probability)})`,
+              midlineText(finding),
+              finding.comparison?.text ?? "",
+              READ[patient.stage],
+            ]
+              .filter(Boolean)
+              .join(", ")}
           </span>
         </p>
         {patient.report && <p className={styles.impression}>Report: {patient.report.impression}</p>}

@@ -24,6 +24,27 @@ function show(one: Finding) {
   );
 }
 
+test("a finding tells its midline shift, its method and what the prior says of it", () => {
+  show(
+    finding({
+      midline_shift_mm: 6.2,
+      midline_shift_uncertainty_mm: 1.8,
+      comparison: {
+        state: "grown",
+        prior_study_instance_uid: "1.9",
+        prior_study_date: "2026-11-20",
+        known_since: "2026-11-20",
+        growth_ml: 8,
+        text: "grown by 8.0 mL since 20 Nov 2026",
+      },
+    }),
+  );
+  const card = screen.getByTestId("finding-card");
+  expect(card.textContent.replaceAll("\u00a0", " ")).toContain("midline shift 6 ± 2 mm to the left");
+  expect(card.textContent).toContain("probability by logistic on log volume and peak");
+  expect(screen.getByTestId("finding-comparison").textContent).toBe("Grown by 8.0 mL since 20 Nov 2026");
+});
+
 const opinion = {
   agreement: "disagree" as const,
   model: "blast_ct",

@@ -45,6 +45,15 @@ describe("a row of the worklist", () => {
     expect(text.indexOf("20 min sooner")).toBeLessThan(text.indexOf("STAT from ER"));
   });
 
+  it("does not say twice what the AI column says, and keeps the whole sentence as the title", () => {
+    const text =
+      "AI: possible intracranial hemorrhage > 0.99, 31 mL, known since 20 Nov 2026, not grown, due within 10 min";
+    show(item("1", 10, { findings: [finding()], reasons: [{ code: "ai_finding", text, minutes: -20 }] }));
+    const why = screen.getByTitle(text);
+    expect(why).toHaveTextContent("AI: known since 20 Nov 2026, not grown, due within 10 min");
+    expect(why).not.toHaveTextContent("31 mL");
+  });
+
   it("names who holds it, and offers a claim only to those who may read", () => {
     const taken = item("1", 10, {
       state: "claimed",

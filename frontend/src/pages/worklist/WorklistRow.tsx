@@ -8,7 +8,7 @@ import { Icon } from "../../ui/icons";
 import { patientName, personName } from "../../ui/person";
 import { TimeLeft } from "./TimeLeft";
 import styles from "./Worklist.module.css";
-import { LOCATIONS, PRIORITIES, tellingFirst } from "./words";
+import { LOCATIONS, PRIORITIES, rowReasons } from "./words";
 
 interface Props {
   item: WorklistItem;
@@ -79,7 +79,7 @@ export function AiCell({ item }: { item: WorklistItem }) {
 export const WorklistRow = memo(function WorklistRow(props: Props) {
   const { item, index, total, top, slides, selected, onSelect, onOpen, onClaim, onHover } = props;
   const uid = item.study_instance_uid;
-  const [reason, ...more] = tellingFirst(item.reasons);
+  const [reason, ...more] = rowReasons(item.reasons);
   return (
     <div
       id={`row-${uid}`}
@@ -129,8 +129,8 @@ export const WorklistRow = memo(function WorklistRow(props: Props) {
       <AiCell item={item} />
       <span className={styles.why} title={item.reasons.map((one) => one.text).join("\n")}>
         <span className={styles.twoLines}>
-          {reason?.text ?? "by its order"}
-          {more.length > 0 && <small> · {more.map((one) => one.text).join(" · ")}</small>}
+          {reason ?? "by its order"}
+          {more.length > 0 && <small> · {more.join(" · ")}</small>}
         </span>
       </span>
       <State item={item} onClaim={onClaim} />

@@ -15,6 +15,16 @@ export function tellingFirst(reasons: readonly Reason[]): Reason[] {
   return [...reasons].sort((a, b) => rank(a) - rank(b));
 }
 
+const TOLD_BESIDE = /^AI: possible [^,]+ (?:> )?[\d.]+(?:, \d+ mL)?, /;
+
+/** The row's reasons; of an only finding without what the AI column beside it says already. */
+export function rowReasons(reasons: readonly Reason[]): string[] {
+  const only = reasons.filter((reason) => reason.code === "ai_finding").length === 1;
+  return tellingFirst(reasons).map(({ code, text }) =>
+    only && code === "ai_finding" ? text.replace(TOLD_BESIDE, "AI: ") : text,
+  );
+}
+
 /** Minutes a reason moves the deadline: "60 min", "−25 min", or nothing. */
 export function reasonMinutes(reason: Reason): string {
   if (reason.minutes === null) return "";
