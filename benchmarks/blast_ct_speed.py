@@ -46,6 +46,7 @@ def main() -> None:
     network = firstread_network(weights)
     image = normalised(head.hu)
     corners = tile_corners(head.where, tiles.tile)
+    inside = float(head.where.sum()) / 1e6
     voxels = len(corners) * int(np.prod(tiles.tile))
     clock, first = Clock(), Clock()
     with torch.inference_mode():
@@ -59,7 +60,8 @@ def main() -> None:
     per_voxel = clock.cpu / (voxels * done / len(corners))
     print(
         f"{os.cpu_count()} cores, {threads()} threads, load {os.getloadavg()[0]:.1f}; "
-        f"{len(corners)} tiles of {tiles.tile}, {voxels / 1e6:.2f} million voxels for {head.where.sum() / 1e6:.2f} million inside the skull"
+        f"{len(corners)} tiles of {tiles.tile}, "
+        f"{voxels / 1e6:.2f} million voxels for {inside:.2f} million inside the skull"
     )
     print(
         f"Firstread, {options.runtime}: {clock.wall:.1f} s on the wall, {clock.cpu:.1f} s of processor for "
