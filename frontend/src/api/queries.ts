@@ -8,6 +8,9 @@ import type {
   Decision,
   ErPatient,
   Me,
+  Model,
+  ModelComparison,
+  ModelDetail,
   Page,
   Prior,
   QualitySummary,
@@ -113,6 +116,26 @@ export const qualitySummaryQuery = queryOptions({
   queryFn: ({ signal }) => request<QualitySummary[]>("/api/quality/summary/", { signal }),
 });
 
+export const modelsQuery = queryOptions({
+  queryKey: ["models", "list"],
+  queryFn: async ({ signal }) =>
+    (await request<Page<Model>>("/api/models/?page_size=500", { signal })).results,
+});
+
+export const modelQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["models", "one", id],
+    queryFn: ({ signal }) => request<ModelDetail>(`/api/models/${encodeURIComponent(id)}/`, { signal }),
+  });
+
+export const comparisonQuery = (a: string, b: string, page: number) =>
+  queryOptions({
+    queryKey: ["models", "compare", a, b, page],
+    queryFn: ({ signal }) =>
+      request<ModelComparison>(`/api/models/compare/${query({ a, b, page, page_size: 50 })}`, { signal }),
+    placeholderData: (previous) => previous,
+  });
+
 export const studiesQuery = (search: string) =>
   queryOptions({
     queryKey: ["archive", "studies", search],
@@ -162,6 +185,9 @@ export const api = {
   echo: (id: string) => post<EchoResult>(`/api/nodes/${id}/echo/`),
   releaseQuarantined: (id: string) => post<ReleaseResult>(`/api/quarantine/${id}/release/`),
   discardQuarantined: (id: string) => post<QuarantinedInstance>(`/api/quarantine/${id}/discard/`),
+  approveModel: (id: string, reason: string) => post<ModelDetail>(`/api/models/${id}/approve/`, { reason }),
+  moveModel: (id: string, state: string, reason: string) =>
+    post<ModelDetail>(`/api/models/${id}/set-state/`, { state, reason }),
   agree: (id: string, comment: string) => post<Review>(`/api/quality/reviews/${id}/agree/`, { comment }),
   disagree: (id: string, comment: string) =>
     post<Review>(`/api/quality/reviews/${id}/disagree/`, { comment }),

@@ -50,6 +50,13 @@ export type Check = Shapes["Check"];
 export type Review = Shapes["Review"];
 export type QualitySummary = Shapes["QualitySummary"];
 
+export type Model = Shapes["Model"];
+export type ModelDetail = Shapes["ModelDetail"];
+export type ModelDecision = Shapes["ModelDecisionDocument"];
+export type ModelState = Model["state"];
+export type ModelComparison = Shapes["ModelComparison"];
+export type ComparedCase = Shapes["ComparedCase"];
+
 export type Study = Shapes["ArchiveStudy"];
 export type UploadResult = Shapes["UploadResult"];
 export type QuarantinedInstance = Shapes["Quarantined"];

@@ -13,6 +13,9 @@ const ReadPage = lazy(() => import("../pages/read/ReadPage"));
 const ErPage = lazy(() => import("../pages/er/ErPage"));
 const QualityPage = lazy(() => import("../pages/quality/QualityPage"));
 const ArchivePage = lazy(() => import("../pages/archive/ArchivePage"));
+const ModelsPage = lazy(() => import("../pages/models/ModelsPage"));
+const ModelPage = lazy(() => import("../pages/models/ModelPage"));
+const ComparisonPage = lazy(() => import("../pages/models/ComparisonPage"));
 const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
 
 function NotYours({ home }: { home: string }) {
@@ -40,6 +43,9 @@ function Pages() {
           <Route path="/er">{guard("/er", <ErPage />)}</Route>
           <Route path="/quality">{guard("/quality", <QualityPage />)}</Route>
           <Route path="/archive">{guard("/archive", <ArchivePage />)}</Route>
+          <Route path="/models">{guard("/models", <ModelsPage />)}</Route>
+          <Route path="/models/compare">{guard("/models", <ComparisonPage />)}</Route>
+          <Route path="/models/:id">{({ id }) => guard("/models", <ModelPage key={id} id={id} />)}</Route>
           <Route path="/guide">
             <GuidePage />
           </Route>

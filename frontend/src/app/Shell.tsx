@@ -141,7 +141,11 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
               key={place.path}
               href={place.path}
               className={styles.place}
-              aria-current={path === place.path ? "page" : undefined}
+              aria-current={
+                path === place.path || (place.path !== "/" && path.startsWith(`${place.path}/`))
+                  ? "page"
+                  : undefined
+              }
             >
               {place.label}
             </Link>
