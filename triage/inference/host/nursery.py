@@ -53,7 +53,10 @@ class _Nursery:
     def serve(self) -> None:
         pending = b""
         while True:
-            content, ends, _, _ = socket.recv_fds(self._control, 65536, _MOST_FDS)
+            try:
+                content, ends, _, _ = socket.recv_fds(self._control, 65536, _MOST_FDS)
+            except ConnectionResetError:  # the worker was killed and left answers unread
+                break
             self._ends += ends
             if not content:
                 break
