@@ -221,8 +221,8 @@ def main() -> None:
         print(f"{workers} inference worker{'s' if workers > 1 else ''}, {os.cpu_count()} cores", flush=True)
         with tempfile.TemporaryDirectory(prefix="firstread-throughput-") as folder:
             house = House(Path(folder) / "data", environment={"FIRSTREAD_INFERENCE_WORKERS": str(workers)})
-            house.start()
             try:
+                house.start()
                 runs, seconds = burst(house, images, options.studies, options.senders)
             finally:
                 house.stop()

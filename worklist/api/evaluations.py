@@ -18,7 +18,7 @@ from foundation.accounts.models import Role
 from foundation.accounts.permissions import has_role
 from foundation.audit import services as audit
 from foundation.problems import Problem
-from triage.evaluation import store
+from triage.evaluation import shelf
 from triage.models import ModelVersion
 from worklist.api import shapes
 
@@ -37,7 +37,7 @@ class ModelEvaluation(APIView):
     @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: shapes.Problem})
     def get(self, request: Request, pk: int) -> Response:
         """Without the cases: their names stay with the report's folder."""
-        document: dict[str, Any] = json.loads((_newest(pk) / store.DOCUMENT).read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads((_newest(pk) / shelf.DOCUMENT).read_text(encoding="utf-8"))
         document.pop("cases", None)
         return Response(document)
 
@@ -50,7 +50,7 @@ class ModelEvaluationReport(APIView):
     @extend_schema(responses={(200, "text/html"): OpenApiTypes.STR, 404: shapes.Problem})
     def get(self, request: Request, pk: int) -> HttpResponse:
         """One HTML file."""
-        page = (_newest(pk) / store.PAGE).read_bytes()
+        page = (_newest(pk) / shelf.PAGE).read_bytes()
         # Its pictures may be of patients.
         audit.record_read(
             request._request,
@@ -66,8 +66,8 @@ class ModelEvaluationReport(APIView):
 
 def _newest(pk: int) -> Path:
     model = get_object_or_404(ModelVersion, pk=pk)
-    found = store.newest_report(
-        store.slug(model.name, model.version), model.weights_sha256, model.configs_sha256
+    found = shelf.newest_report(
+        shelf.slug(model.name, model.version), model.weights_sha256, model.configs_sha256
     )
     if found is None:
         raise Problem(

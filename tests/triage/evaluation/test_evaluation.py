@@ -14,7 +14,7 @@ import pytest
 
 from tests.triage.conftest import ball_series
 from tests.triage.evaluation.making import Answers, subject, write_series, write_set
-from triage.evaluation import runner, store
+from triage.evaluation import runner, shelf, store
 from triage.evaluation.card import update_card, with_section
 from triage.evaluation.dataset import read_dataset
 from triage.evaluation.report import honesty
@@ -95,7 +95,7 @@ def test_strata_hold_each_case_once_and_name_what_is_not_known(data: Path, tmp_p
 
 def test_the_report_shows_each_failure_and_needs_nothing_from_elsewhere(data: Path, tmp_path: Path) -> None:
     evaluate(data, tmp_path / "out", Answers(SAID))
-    html = (tmp_path / "out" / store.PAGE).read_text()
+    html = (tmp_path / "out" / shelf.PAGE).read_text()
     assert html.count("data:image/png;base64,") == 2
     assert "missed, subdural, 1.5 mL, probability 0.10" in html and "false flag" in html
     assert "<script" not in html and "http" not in html.replace("http-equiv", "")
@@ -190,12 +190,12 @@ def test_the_newest_report_is_of_exactly_these_files(tmp_path: Path, settings: A
         ("new", "2026-02-01", "a"),
         ("other", "2026-03-01", "c"),
     ):
-        folder = store.folder_for("m-1", name)
+        folder = shelf.folder_for("m-1", name)
         folder.mkdir(parents=True)
         model = {"weights_sha256": weights * 64, "configs_sha256": "b" * 64}
-        (folder / store.DOCUMENT).write_text(json.dumps({"made_at": made, "model": model}))
-        (folder / store.PAGE).write_text("<p>")
-    store.folder_for("m-1", "half").mkdir()
-    (store.folder_for("m-1", "half") / store.DOCUMENT).write_text("{")
-    assert store.newest_report("m-1", "a" * 64, "b" * 64) == store.folder_for("m-1", "new")
-    assert store.newest_report("m-2", "a" * 64, "b" * 64) is None
+        (folder / shelf.DOCUMENT).write_text(json.dumps({"made_at": made, "model": model}))
+        (folder / shelf.PAGE).write_text("<p>")
+    shelf.folder_for("m-1", "half").mkdir()
+    (shelf.folder_for("m-1", "half") / shelf.DOCUMENT).write_text("{")
+    assert shelf.newest_report("m-1", "a" * 64, "b" * 64) == shelf.folder_for("m-1", "new")
+    assert shelf.newest_report("m-2", "a" * 64, "b" * 64) is None

@@ -13,7 +13,7 @@ from foundation.accounts.models import User
 from foundation.audit.models import AuditEvent
 from tests.worklist.api.caller import Caller
 from tests.worklist.making import make_model
-from triage.evaluation import store
+from triage.evaluation import shelf
 from triage.models import ModelVersion
 
 pytestmark = pytest.mark.django_db
@@ -25,12 +25,12 @@ def model(tmp_path: Path, settings: Any) -> ModelVersion:
     """A model that was evaluated."""
     settings.DATA_DIR = tmp_path
     model = make_model()
-    folder = store.folder_for(store.slug(model.name, model.version), "set")
+    folder = shelf.folder_for(shelf.slug(model.name, model.version), "set")
     folder.mkdir(parents=True)
     hashes = {"weights_sha256": model.weights_sha256, "configs_sha256": model.configs_sha256}
     document = {"made_at": "2026-01-05", "model": hashes, "cases": [{"study": "a name"}], "prevalence": 0.1}
-    (folder / store.DOCUMENT).write_text(json.dumps(document))
-    (folder / store.PAGE).write_text("<!doctype html><p>figures")
+    (folder / shelf.DOCUMENT).write_text(json.dumps(document))
+    (folder / shelf.PAGE).write_text("<!doctype html><p>figures")
     return model
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from triage.bundles import BundleRefused
-from triage.evaluation import runner, store
+from triage.evaluation import runner, shelf, store
 from triage.evaluation.card import update_card
 from triage.evaluation.dataset import Dataset, DatasetRefused, read_dataset
 from triage.evaluation.masks import MaskUnreadable
@@ -57,8 +57,8 @@ class Command(BaseCommand):
     def _evaluate(self, options: dict[str, Any]) -> None:
         subject = find_subject(options["model"], options["model_version"])
         dataset = read_dataset(options["dataset"], subject.targets)
-        folder: Path = options["out"] or store.folder_for(
-            store.slug(subject.name, subject.version), dataset.name
+        folder: Path = options["out"] or shelf.folder_for(
+            shelf.slug(subject.name, subject.version), dataset.name
         )
         if (folder / runner.ANSWERS).is_file() and not options["resume"]:
             raise CommandError(
@@ -120,4 +120,4 @@ class Command(BaseCommand):
                         **finding["auc"]
                     )
                 )
-        self.stdout.write(f"  report  {folder / store.PAGE}\n  figures {folder / store.DOCUMENT}")
+        self.stdout.write(f"  report  {folder / shelf.PAGE}\n  figures {folder / shelf.DOCUMENT}")
