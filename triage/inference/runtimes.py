@@ -116,7 +116,8 @@ class Accelerated:
                 log.warning("runtime_refused", runtime=name, error=type(error).__name__, shapes=shapes)
             else:
                 took = round(time.monotonic() - began, 2)
-                log.info("network_compiled", runtime=name, shapes=shapes, seconds=took)
+                if name != TORCH:
+                    log.info("network_compiled", runtime=name, shapes=shapes, seconds=took)
                 return name, run
         return TORCH, _torch(network, inputs)
 
