@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from pacs.models import Instance, Study
 from tests.triage.conftest import ball_series
 from tests.triage.making import make_bright_bundle
 from triage import execution, planning, registry, runs, tasks
+from triage.bundles import BundleChanged
+from triage.inference import engine
 from triage.models import Finding, ModelVersion, Outcome, RunState, TriageRun
 from triage.selectors import ai_state_of, findings_of
 from worklist.alerts import services as alerts
@@ -127,6 +130,21 @@ def test_files_changed_in_mid_run_count_for_no_result(
     planning.plan_runs(study_id=another.pk)
     refused = performed(another)
     assert refused.state == RunState.FAILED and "weights changed since registration" in refused.reason
+
+
+def test_files_swapped_between_hash_and_load_are_refused(
+    bright: ModelVersion, bundles: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = engine.load_bundle
+
+    def swapped(path: Path) -> Any:
+        make_bright_bundle(bundles, above_hu=5000.0)
+        return load(path)
+
+    monkeypatch.setattr(engine, "load_bundle", swapped)
+    with pytest.raises(BundleChanged, match="while they were loaded"):
+        engine.bundle_for(registry.folder_of(bright), registry.pinned(bright))
+    assert registry.folder_of(bright) not in engine._cache
 
 
 def test_a_new_version_goes_live_beside_the_old_one_in_mid_run(

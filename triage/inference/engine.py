@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from triage.bundles import Fingerprint, fingerprint, require_same
+from triage.bundles import BundleChanged, Fingerprint, fingerprint, require_same
 from triage.inference.analysis import Analysis, OutsideLimits, Target
 from triage.inference.answers import ask_about_volume
 from triage.inference.bundle import LoadedBundle, load_bundle
@@ -63,7 +63,11 @@ def bundle_for(path: Path, pinned: Fingerprint) -> LoadedBundle:
         if cached is None or cached.stamp != stamp:
             found = fingerprint(path)
             require_same(found, pinned)
-            cached = _cache[path] = _Cached(stamp, found, load_bundle(path))
+            loaded = load_bundle(path)
+            if _stamp(path) != stamp:
+                # Between the hash and the load: nobody can say which files these are.
+                raise BundleChanged("the bundle's files changed while they were loaded: restore them")
+            cached = _cache[path] = _Cached(stamp, found, loaded)
         require_same(cached.found, pinned)
         return cached.bundle
 
