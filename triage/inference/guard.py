@@ -29,7 +29,7 @@ HEAD_LIMITS: Mapping[str, tuple[float, float]] = {
     "enclosed_share": (0.5, 1.0),
     "cut_side_cm2": (0.0, 30.0),
     "cut_top_cm2": (0.0, 30.0),
-    "cut_bottom_cm2": (0.0, 45.0),
+    "cut_bottom_cm2": (0.0, 80.0),
     "vessel_ml": (0.0, 4.0),
     "dark_ml": (0.0, 12.0),
     "metal_ml": (0.0, 0.15),
