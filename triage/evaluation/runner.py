@@ -104,17 +104,22 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     known = read_answers(folder)
     studies = dataset.studies[:limit] if limit else dataset.studies
-    began, asked = time.monotonic(), 0
+    spent, asked = 0.0, 0
     with (folder / ANSWERS).open("a", encoding="utf-8") as file:
         for done, study in enumerate(studies, start=1):
-            before = known.get(study.name)
+            began, before = time.monotonic(), known.get(study.name)
             answer = _answer(subject, study, ask, folder, before)
             if answer is not before:
-                asked += 1
+                spent, asked = spent + time.monotonic() - began, asked + 1
                 file.write(json.dumps(asdict(answer)) + "\n")
                 file.flush()
-            pace = (time.monotonic() - began) / max(asked, 1)
-            yield Progress(done, len(studies), answer, pace * (len(studies) - done))
+            left = sum(_wants(known.get(other.name)) for other in studies[done:])
+            yield Progress(done, len(studies), answer, left * spent / max(asked, 1))
+
+
+def _wants(before: Answer | None) -> bool:
+    """Whether a study seems to want asking; only its files tell for sure."""
+    return before is None or before.state == State.FAILED
 
 
 def read_answers(folder: Path) -> dict[str, Answer]:

@@ -111,7 +111,8 @@ def test_an_evaluation_that_was_broken_off_goes_on_where_it_was(data: Path, tmp_
     steps.close()  # type: ignore[attr-defined]
     with (out / runner.ANSWERS).open("a") as file:
         file.write('{"study": "quiet", "key"')  # a line that a crash cut off
-    evaluate(data, out, second)
+    dataset_again = list(runner.run(model, dataset, second, out))
+    assert dataset_again[0].done == 1 and dataset_again[-1].seconds_left == 0.0
     assert set(first.asked) & set(second.asked) == {"broken"}  # what failed is tried again
     assert set(first.asked) | set(second.asked) == set(SAID)
     third = Answers(SAID)
