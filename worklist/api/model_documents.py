@@ -97,13 +97,14 @@ def run_counts(models: Sequence[ModelVersion]) -> dict[int, dict[str, Any]]:
 
 def in_words(conditions: Mapping[str, Any]) -> str:
     """What a rule looks at, shortly: "CT: HEAD, BRAIN or not named"."""
-    modality = str(conditions.get("modality", "any modality"))
+    named = conditions.get("modality", "any modality")
+    modality = named if isinstance(named, str) else _either([str(one) for one in named])
     parts = [str(part) or "not named" for part in conditions.get("body_part_any", [])]
-    if not parts:
-        return modality
-    return (
-        f"{modality}: {', '.join(parts[:-1])} or {parts[-1]}" if len(parts) > 1 else f"{modality}: {parts[0]}"
-    )
+    return f"{modality}: {_either(parts)}" if parts else modality
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
 def compared_model(model: ModelVersion) -> dict[str, Any]:

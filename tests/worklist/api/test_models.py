@@ -19,6 +19,7 @@ from tests.worklist.api.schema import assert_matches
 from tests.worklist.making import make_model, make_run, make_study
 from triage import registry
 from triage.models import ModelVersion
+from worklist.api.model_documents import in_words
 from worklist.queue import ranking
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +117,19 @@ def test_what_makes_no_sense_is_a_problem_document(
     assert ann.post(address + "set-state/", {"state": "live", "reason": "x"}, status=409)
     assert "reason" in ann.post(address + "set-state/", {"state": "shadow"}, status=400)["errors"]
     ann.get("/api/models/999999/", status=404)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        ({"modality": "CT", "body_part_any": ["HEAD", "BRAIN", ""]}, "CT: HEAD, BRAIN or not named"),
+        ({"modality": ["DX", "CR"], "body_part_any": ["CHEST"]}, "DX or CR: CHEST"),
+        ({"modality": "MR"}, "MR"),
+        ({}, "any modality"),
+    ],
+)
+def test_what_a_rule_looks_at_is_told_in_words(conditions: dict[str, Any], words: str) -> None:
+    assert in_words(conditions) == words
 
 
 def test_the_list_counts_what_became_of_the_runs(judge: Caller, django_assert_max_num_queries: Any) -> None:
