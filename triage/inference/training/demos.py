@@ -23,6 +23,7 @@ from triage.inference.bundle import LoadedBundle, load_bundle
 from triage.inference.training import chests, subtypes
 from triage.inference.training.classifier import (
     Fitted,
+    logits,
     measure,
     platt,
     share,
@@ -41,7 +42,7 @@ WANTED_SPECIFICITY: Final = {"cxr_demo": 0.97, "ich_subtype_demo": 0.97}
 
 @dataclass(frozen=True)
 class Asked:
-    """Raw answers [case, output] of a bundle on whole DICOM studies, what is true, and what was refused."""
+    """Answers [case, finding] of a bundle on whole DICOM studies, truth [case, output], and what was refused."""
 
     raw: NDArray[np.float64]
     truth: Truth
@@ -129,12 +130,11 @@ def calibrate(path: Path, asked: Asked, *, specificity: float) -> dict[str, Any]
     """Fit each output's logistic rule and thresholds and write them into configs/firstread.json."""
     file = path / "configs" / "firstread.json"
     config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    for output, entry in enumerate(config["findings"]):
-        slope, intercept = platt(asked.raw[:, output], asked.truth[:, output])
-        logit = np.log(np.clip(asked.raw[:, output], 1e-6, 1 - 1e-6))
-        logit -= np.log(1 - np.clip(asked.raw[:, output], 1e-6, 1 - 1e-6))
-        probability = 1.0 / (1.0 + np.exp(-(slope * logit + intercept)))
-        rank, alert = thresholds(probability, asked.truth[:, output], specificity=specificity)
+    for place, entry in enumerate(config["findings"]):
+        raw, true = asked.raw[:, place], asked.truth[:, entry["output"]]
+        slope, intercept = platt(raw, true)
+        probability = 1.0 / (1.0 + np.exp(-(slope * logits(raw) + intercept)))
+        rank, alert = thresholds(probability, true, specificity=specificity)
         entry |= {"rank_threshold": rank, "alert_threshold": alert}
         entry["probability"] = {
             "method": "logistic on the network's logit (Platt)",
@@ -160,15 +160,16 @@ def measured(path: Path, asked: Asked) -> dict[str, Any]:
     config = json.loads((path / "configs" / "firstread.json").read_text(encoding="utf-8"))
     found = targets(config)
     by_finding = {}
-    for finding in found:
-        p, true = asked.raw[:, finding.output], asked.truth[:, finding.output]
+    for place, finding in enumerate(found):
+        p, true = asked.raw[:, place], asked.truth[:, finding.output]
         by_finding[finding.name] = {
             "rank": {"threshold": finding.rank_threshold, **measure(p, true, finding.rank_threshold)},
             "alert": {"threshold": finding.alert_threshold, **measure(p, true, finding.alert_threshold)},
         }
-    flagged = np.any([asked.raw[:, f.output] >= f.rank_threshold for f in found], axis=0)
-    negative = ~asked.truth.any(axis=1)
-    named = asked.raw.argmax(axis=1) == asked.truth.argmax(axis=1)
+    flagged = np.any([asked.raw[:, i] >= f.rank_threshold for i, f in enumerate(found)], axis=0)
+    truth = asked.truth[:, [finding.output for finding in found]]
+    negative = ~truth.any(axis=1)
+    named = asked.raw.argmax(axis=1) == truth.argmax(axis=1)
     return {
         "studies": len(asked.raw),
         "refused": asked.refused,

@@ -14,6 +14,7 @@ from foundation.transitions import IllegalTransition, LostRace
 from triage import fetching, intake, registry
 from triage.bundles import BundleRefused, fingerprint, targets
 from triage.models import ModelVersion
+from triage.shipped import ensure_beside
 
 REFUSALS = (
     BundleRefused,
@@ -100,13 +101,14 @@ class Command(BaseCommand):
 
     def _ensure(self, verbosity: int) -> None:
         try:
-            model = registry.ensure_shipped()
+            models = [registry.ensure_shipped(), *ensure_beside()]
         except BundleRefused as error:
             # The house starts all the same: studies are read without AI, and their runs say what is wrong.
             self.stderr.write(f"The demonstration model is not usable: {error}")
             return
         if verbosity:
-            self._say(model)
+            for model in models:
+                self._say(model)
 
     def _show(self, model: ModelVersion) -> None:
         self._say(model)

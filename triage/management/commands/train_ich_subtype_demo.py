@@ -26,10 +26,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--bundle", type=Path, default=Path(settings.BASE_DIR) / "models" / "ich_subtype_demo"
         )
-        parser.add_argument("--heads", type=int, default=80, help="heads to make for training")
-        parser.add_argument("--epochs", type=int, default=5)
-        parser.add_argument("--calibrate-studies", type=int, default=40)
-        parser.add_argument("--test-studies", type=int, default=60)
+        parser.add_argument("--heads", type=int, default=220, help="heads to make for training")
+        parser.add_argument("--epochs", type=int, default=9)
+        parser.add_argument("--calibrate-studies", type=int, default=80)
+        parser.add_argument("--test-studies", type=int, default=120)
         parser.add_argument("--threads", type=int, default=1)
 
     def handle(self, *args: Any, **options: Any) -> None:
