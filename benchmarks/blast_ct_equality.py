@@ -37,7 +37,6 @@ def main() -> None:
     corners = reference.corners(np.ones_like(head.where) if options.all_tiles else head.where)
     network = firstread_network(weights)
     ours = BrainTiles(runtime=options.runtime).run(normalised(head.hu), head.where, network)[0].numpy()
-    computed = ours.sum(axis=0) > 0.5
     both = np.zeros(head.hu.shape, dtype=bool)
     labels = np.zeros(head.hu.shape, dtype=np.uint8)
     largest = 0.0
@@ -57,9 +56,7 @@ def main() -> None:
     print(
         f"model_{options.model}, {options.dicom.name}, {head.hu.shape} at 1 mm, {len(corners)} tiles of the package"
     )
-    print(
-        f"compared: {both.sum() / 1000:.0f} mL inside the skull of {head.where.sum() / 1000:.0f} mL; {computed.sum()}"
-    )
+    print(f"compared: {both.sum() / 1000:.0f} mL inside the skull of {head.where.sum() / 1000:.0f} mL")
     mine = ours.argmax(axis=0)
     failed = False
     for index, name in enumerate(CLASSES):
