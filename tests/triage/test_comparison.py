@@ -170,7 +170,7 @@ def test_a_request_survives_its_way_to_the_process() -> None:
     request = Request([Path("a")], [Path("b")], [("1.2", 1)], [Pair(mask, 3.5, Path("s"), 2, 1.25)])
     again = decode(encode(request))
     assert (again.pairs[0].mask == mask).all()
-    assert again.pairs[0].seg == Path("s") and again.sources == [("1.2", 1)]
+    assert again.pairs[0].seg == Path("s").absolute() and again.sources == [("1.2", 1)]
 
 
 @pytest.mark.parametrize("failure", ["hangs", "dies", "babbles"])

@@ -9,9 +9,9 @@ import pytest
 from scipy import ndimage
 
 from tests.triage.shifted_heads import SPACING_MM, shifted_head
-from triage.inference.midline import midline_shift
+from triage.inference.midline import midline_measurements, midline_shift
 from triage.inference.slices import read_stack
-from triage.inference.volume import to_regular
+from triage.inference.volume import RegularVolume, to_regular
 
 
 @pytest.mark.parametrize(("seed", "push"), [(3001, 9.0), (3013, -12.0)])
@@ -72,3 +72,11 @@ def test_the_real_head_without_a_bleed_has_its_midline_in_the_middle(shared_data
     found = midline_shift(to_regular(stack, SPACING_MM).array, SPACING_MM)
     assert found.shift_mm is not None, found.reason
     assert abs(found.shift_mm) < 2.0
+
+
+def test_what_is_measured_goes_by_name_into_the_analysis_and_nothing_where_there_is_none():
+    hu = shifted_head(3001, 9.0).hu
+    found = midline_measurements(RegularVolume(hu, SPACING_MM, (0.0, 0.0, 0.0)))
+    assert set(found) == {"midline_shift_mm", "midline_shift_uncertainty_mm"}
+    assert found["midline_shift_mm"] > 5.0
+    assert midline_measurements(RegularVolume(np.full_like(hu, -1000.0), SPACING_MM, (0.0, 0.0, 0.0))) == {}

@@ -62,18 +62,18 @@ NOT_COMPARED = "not_compared"
 
 
 def encode(request: Request) -> bytes:
-    """A request as JSON."""
+    """A request as JSON; paths absolute, because the process has a folder of its own."""
     return json.dumps(
         {
-            "current": [str(path) for path in request.current],
-            "prior": [str(path) for path in request.prior],
+            "current": [str(path.absolute()) for path in request.current],
+            "prior": [str(path.absolute()) for path in request.prior],
             "sources": [list(source) for source in request.sources],
             "pairs": [
                 {
                     "shape": pair.mask.shape,
                     "bits": base64.b64encode(np.packbits(pair.mask).tobytes()).decode("ascii"),
                     "now_ml": pair.now_ml,
-                    "seg": str(pair.seg),
+                    "seg": str(pair.seg.absolute()),
                     "segment": pair.segment,
                     "before_ml": pair.before_ml,
                 }
