@@ -89,7 +89,10 @@ def analyse(
         InputUnreadable: the archive's files could not be read.
     """
     with _lock:
-        process = _process_for(folder, limits)
+        try:
+            process = _process_for(folder, limits)
+        except Ended as error:
+            raise ModelDied("the model's process could not be started") from error
         try:
             return process.analyse(files, pinned, limits.seconds, between_steps)
         finally:
