@@ -50,18 +50,25 @@ class _Shape:
 
 
 def insert_lesion(
-    head: SyntheticHead, kind: str, volume_ml: float, seed: int, *, blood_hu: float | None = None
+    head: SyntheticHead,
+    kind: str,
+    volume_ml: float,
+    seed: int,
+    *,
+    blood_hu: float | None = None,
+    irregular: float = 1.0,
 ) -> NDArray[np.bool_]:
     """Put one bleed into ``head.hu`` (in place) and return its mask, bool [z, y, x].
 
     ``kind`` is one of LESION_KINDS, ``volume_ml`` 0.2 to 100 mL; the mask holds that volume to within one
-    voxel. ``blood_hu`` fixes the mean grey value (otherwise 54 to 78 HU). Raises ValueError for an unknown
+    voxel. ``blood_hu`` fixes the mean grey value (otherwise 54 to 78 HU); ``irregular`` scales how lobed the
+    outline is. Raises ValueError for an unknown
     kind or a volume that does not fit into this head.
     """
     if kind not in LESION_KINDS:
         raise ValueError(f"unknown lesion kind {kind!r}: one of {', '.join(LESION_KINDS)}")
     rng = np.random.default_rng([seed, 21, LESION_KINDS.index(kind)])
-    shape = _BUILDERS[kind](head, volume_ml, rng)
+    shape = _BUILDERS[kind](head, volume_ml, rng, irregular)
     mask, edge = _lowest(head, shape, volume_ml, kind)
     if kind in ("epidural", "subdural", "intraparenchymal") and volume_ml > 3.0:
         _push(head, shape, edge, volume_ml)
@@ -148,7 +155,12 @@ def _surface_point(head: SyntheticHead, rng: np.random.Generator) -> Triple:
 
 
 def _cap(
-    head: SyntheticHead, focus: Triple, rng: np.random.Generator, flatness: float, stretch: Triple
+    head: SyntheticHead,
+    focus: Triple,
+    rng: np.random.Generator,
+    flatness: float,
+    stretch: Triple,
+    irregular: float,
 ) -> _Shape:
     """A cap against the inner table: thickness flatness * R at the focus, zero at distance R."""
     x, _, z = head.points_mm
@@ -161,21 +173,25 @@ def _cap(
     along = np.clip(away - depth**2, 0.0, None)
     # The cap depth = k (R - s^2 / R) solved for R: voxels are ranked by the smallest cap that holds them.
     score = (depth + np.sqrt(depth**2 + 4 * flatness**2 * along)) / (2 * flatness)
-    score = score * (1.0 + 0.07 * NoiseField(rng, 30.0).at((px, py, pz)))
+    score = score * (1.0 + 0.07 * irregular * NoiseField(rng, 30.0).at((px, py, pz)))
     length = float(np.linalg.norm(focus))
     normal = (-focus[0] / length, -focus[1] / length, -focus[2] / length)
     return _Shape(index, score.astype(np.float32), focus, normal, flatness)
 
 
-def _epidural(head: SyntheticHead, volume_ml: float, rng: np.random.Generator) -> _Shape:
-    return _cap(head, _surface_point(head, rng), rng, float(rng.uniform(0.38, 0.6)), (1.0, 1.0, 1.0))
+def _epidural(head: SyntheticHead, volume_ml: float, rng: np.random.Generator, irregular: float) -> _Shape:
+    return _cap(
+        head, _surface_point(head, rng), rng, float(rng.uniform(0.38, 0.6)), (1.0, 1.0, 1.0), irregular
+    )
 
 
-def _subdural(head: SyntheticHead, volume_ml: float, rng: np.random.Generator) -> _Shape:
-    flatness = float(rng.uniform(0.12, 0.22))
+def _subdural(head: SyntheticHead, volume_ml: float, rng: np.random.Generator, irregular: float) -> _Shape:
+    # A small one is a short film; a large one spreads over the hemisphere before it grows thick.
+    spread = float(np.clip(volume_ml / 30.0, 0.0, 1.0))
+    flatness = float(rng.uniform(0.13 - 0.04 * spread, 0.23 - 0.06 * spread))
     if rng.random() < 0.12 and volume_ml <= 15.0:
         return _falcine(head, rng, flatness)
-    return _cap(head, _surface_point(head, rng), rng, flatness, (1.0, 0.8, 1.1))
+    return _cap(head, _surface_point(head, rng), rng, flatness, (1.0, 0.8, 1.1), irregular)
 
 
 def _falcine(head: SyntheticHead, rng: np.random.Generator, flatness: float) -> _Shape:
@@ -190,7 +206,9 @@ def _falcine(head: SyntheticHead, rng: np.random.Generator, flatness: float) -> 
     return _Shape(index, score.astype(np.float32), focus, None, flatness)
 
 
-def _intraparenchymal(head: SyntheticHead, volume_ml: float, rng: np.random.Generator) -> _Shape:
+def _intraparenchymal(
+    head: SyntheticHead, volume_ml: float, rng: np.random.Generator, irregular: float
+) -> _Shape:
     draw = rng.random()
     if draw < 0.08 and volume_ml < 8.0:
         focus = _FOCUS_PONS
@@ -210,11 +228,13 @@ def _intraparenchymal(head: SyntheticHead, volume_ml: float, rng: np.random.Gene
         + ((py - focus[1]) * stretch[1]) ** 2
         + ((pz - focus[2]) * stretch[2]) ** 2
     )
-    score = away * (1.0 + rng.uniform(0.05, 0.2) * lobes)
+    score = away * (1.0 + rng.uniform(0.05, 0.2) * irregular * lobes)
     return _Shape(index, score.astype(np.float32), focus, None, 1.0)
 
 
-def _subarachnoid(head: SyntheticHead, volume_ml: float, rng: np.random.Generator) -> _Shape:
+def _subarachnoid(
+    head: SyntheticHead, volume_ml: float, rng: np.random.Generator, irregular: float
+) -> _Shape:
     """Blood where cisterns and sulci are, nearest to its source first."""
     draw = rng.integers(len(_FOCUS_SUBARACHNOID))
     side = 1.0 if rng.random() < 0.5 else -1.0
@@ -225,11 +245,13 @@ def _subarachnoid(head: SyntheticHead, volume_ml: float, rng: np.random.Generato
     index, px, py, pz = _candidates(head, where)
     away = np.sqrt((px - focus[0]) ** 2 + (0.75 * (py - focus[1])) ** 2 + (1.1 * (pz - focus[2])) ** 2)
     dry = 1.0 - np.minimum(wet.ravel()[index] / 0.45, 1.0)
-    score = away + 38.0 * dry + 6.0 * NoiseField(rng, 30.0).at((px, py, pz))
+    score = away + 38.0 * dry + 6.0 * irregular * NoiseField(rng, 30.0).at((px, py, pz))
     return _Shape(index, score.astype(np.float32), focus, None, 1.0)
 
 
-def _intraventricular(head: SyntheticHead, volume_ml: float, rng: np.random.Generator) -> _Shape:
+def _intraventricular(
+    head: SyntheticHead, volume_ml: float, rng: np.random.Generator, irregular: float
+) -> _Shape:
     """Blood sinks to the back of the ventricles; what they cannot hold widens them."""
     index, px, py, pz = _candidates(head, head.brain & (head.ventricles_mm > -9.0) & _above_fourth(head))
     outside = np.clip(-head.ventricles_mm.ravel()[index], 0.0, None)
@@ -279,8 +301,10 @@ def _push(head: SyntheticHead, shape: _Shape, edge: float, volume_ml: float) -> 
         [a - s / step for a, s, step in zip(at, reversed(shift), head.spacing_mm, strict=True)]
     ).astype(np.float32)
     moved = ndimage.map_coordinates(head.hu, source, order=1, mode="nearest")
-    # Bone must not be drawn in where the head is thin.
-    head.hu.ravel()[index[use]] = np.where(moved < 150.0, moved, head.hu.ravel()[index[use]])
+    # Neither bone nor its blurred edge must be drawn in: under the vertex it would look like blood.
+    from_depth = ndimage.map_coordinates(head.cavity_mm, source, order=1, mode="nearest")
+    usable = (moved < 150.0) & (from_depth > 1.2 * max(head.spacing_mm))
+    head.hu.ravel()[index[use]] = np.where(usable, moved, head.hu.ravel()[index[use]])
 
 
 def _add_oedema(

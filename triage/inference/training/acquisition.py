@@ -12,6 +12,51 @@ from scipy import ndimage
 
 from pacs.synthetic.fields import Array, NoiseField
 from pacs.synthetic.heads import SyntheticHead
+from triage.inference.training.lookalikes import ghost
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """What scanners of one population do: thicknesses and ranges in mm and HU, chances from 0 to 1.
+
+    ``sharpen`` is the strength of an edge-enhancing kernel; ``grain_mm`` the correlation length of noise. Noise
+    rises as slices get thinner, down to ``noise_from_mm``: heads are drawn in planes of 2.5 mm, which stand for
+    the mean of thinner slices. Training goes further down, to more noise than such a mean has.
+    """
+
+    thickness_mm: tuple[float, ...]
+    noise_hu: Range
+    kernel_mm: Range
+    sharpen: Range
+    grain_mm: Range
+    tilt_deg: Range
+    motion: float
+    noise_from_mm: float
+
+
+TRAINING_SCANNER = Scanner(
+    thickness_mm=(0.6, 1.25, 2.5, 3.0, 4.0, 5.0, 5.0, 5.0, 6.0, 7.0),
+    noise_hu=(2.0, 7.5),
+    kernel_mm=(0.0, 0.8),
+    sharpen=(0.05, 0.3),
+    grain_mm=(0.3, 0.8),
+    tilt_deg=(6.0, 24.0),
+    motion=0.12,
+    noise_from_mm=1.5,
+)
+#: Thicknesses that training never uses, coarser grain, stronger tilt and edges.
+HELD_OUT_SCANNER = Scanner(
+    thickness_mm=(1.0, 2.0, 3.5, 4.5, 5.5, 6.5),
+    noise_hu=(2.5, 7.0),
+    kernel_mm=(0.1, 0.9),
+    sharpen=(0.1, 0.4),
+    grain_mm=(0.5, 1.1),
+    tilt_deg=(10.0, 27.0),
+    motion=0.12,
+    noise_from_mm=2.5,
+)
 
 
 @dataclass(frozen=True)
@@ -29,10 +74,12 @@ def acquire(
     rng: np.random.Generator,
     *,
     hard: bool = True,
+    scanner: Scanner = TRAINING_SCANNER,
 ) -> Volume:
-    """Scan ``head`` with random thickness, gaps, kernel, noise, shading, coverage and field of view.
+    """Scan ``head`` with random thickness, gaps, kernel, noise, motion, shading, coverage and field of view.
 
-    ``mask`` is the blood in ``head``. With ``hard`` False the scanner is an ordinary one: 5 mm slices, little
+    ``mask`` is the blood in ``head``, ``scanner`` what is drawn from. With ``hard`` False it
+    is an ordinary one: 5 mm slices, little
     variation (evaluation). Slices are laid back on the regular grid by linear interpolation, as the triage
     geometry does.
     """
@@ -40,19 +87,22 @@ def acquire(
     hu, blood = head.hu, mask.astype(np.float32)
     if hard and rng.random() < 0.5:
         hu = _vary_grey(head, rng)
-    thickness = float(rng.choice([0.6, 1.25, 2.5, 3.0, 4.0, 5.0, 5.0, 5.0, 6.0, 7.0])) if hard else 5.0
+    thickness = float(rng.choice(scanner.thickness_mm)) if hard else 5.0
     blur = [max(0.0, thickness**2 - dz**2) ** 0.5 / 12**0.5 / dz, 0.0, 0.0]
-    kernel_mm = float(rng.uniform(0.0, 0.8))
+    kernel_mm = float(rng.uniform(*scanner.kernel_mm))
     blur[1], blur[2] = kernel_mm / dy, kernel_mm / dx
     hu = ndimage.gaussian_filter(hu, blur)
     blood = ndimage.gaussian_filter(blood, blur)
     if hard and rng.random() < 0.35:
         soft = ndimage.gaussian_filter(hu, [0.0, 1.6 / dy, 1.6 / dx])
-        hu = hu + float(rng.uniform(0.1, 0.7)) * np.clip(hu - soft, -150.0, 150.0)
+        hu = hu + float(rng.uniform(*scanner.sharpen)) * np.clip(hu - soft, -150.0, 150.0)
     positions = _slice_positions(hu.shape[0] * dz, max(thickness, dz), rng, hard)
     hu, blood = _take_slices(hu, positions / dz), _take_slices(blood, positions / dz)
-    level = float(rng.uniform(2.0, 7.5)) if hard else float(rng.uniform(3.2, 5.5))
-    hu = hu + _slice_noise(hu.shape, level * (5.0 / max(thickness, 1.5)) ** 0.5, (dy, dx), rng)
+    if hard and rng.random() < scanner.motion:
+        hu = ghost(hu, (dy, dx), rng)
+    level = float(rng.uniform(*scanner.noise_hu)) if hard else float(rng.uniform(3.2, 5.5))
+    level *= (5.0 / max(thickness, scanner.noise_from_mm)) ** 0.5
+    hu = hu + _slice_noise(hu.shape, level, float(rng.uniform(*scanner.grain_mm)), (dy, dx), rng)
     tilt = float(np.deg2rad(head.tilt_deg))
     plane = [float(target_spacing_mm[1]) / (dy * np.cos(tilt)), float(target_spacing_mm[2]) / dx]
     smooth = float(rng.uniform(0.0, 0.45)) if hard else 0.4
@@ -108,29 +158,44 @@ def _lay_back(
     tilt: float,
     fill: float,
 ) -> Array:
-    """Slices at table positions to a regular grid: a tilted slice crosses several of its planes."""
+    """Slices at table positions to a regular grid, averaged over its voxels as the triage geometry does.
+
+    A tilted slice crosses several planes of the grid.
+    """
     rows = np.arange(slices.shape[1])
     down = (rows - rows.mean()) * float(spacing_mm[1]) * np.tan(tilt)
-    z_grid = np.arange(positions[0] - down.max(), positions[-1] - down.min() + 0.01, float(spacing_mm[0]))
-    at = np.interp(
-        z_grid[:, None] + down[None, :], positions, np.arange(len(positions)), left=np.nan, right=np.nan
-    )
-    outside = np.isnan(at)
-    at = np.where(outside, 0.0, at)
-    below = np.minimum(at.astype(int), len(positions) - 2)
-    part = (at - below).astype(np.float32)[..., None]
-    laid: Array = slices[below, rows] * (1.0 - part) + slices[below + 1, rows] * part
-    laid[outside] = fill
+    step = float(spacing_mm[0])
+    z_grid = np.arange(positions[0] - down.max(), positions[-1] - down.min() + 0.01, step)
+    count = int(np.clip(step / float(np.median(np.diff(positions))), 1, 8))
+    laid: Array = np.zeros((len(z_grid), *slices.shape[1:]), dtype=np.float32)
+    for shift in ((np.arange(count) + 0.5) / count - 0.5) * step:
+        at = np.interp(
+            z_grid[:, None] + shift + down[None, :],
+            positions,
+            np.arange(len(positions)),
+            left=np.nan,
+            right=np.nan,
+        )
+        outside = np.isnan(at)
+        at = np.where(outside, 0.0, at)
+        below = np.minimum(at.astype(int), len(positions) - 2)
+        part = (at - below).astype(np.float32)[..., None]
+        one = slices[below, rows] * (1.0 - part) + slices[below + 1, rows] * part
+        one[outside] = fill
+        laid += (one / count).astype(np.float32)
     return laid
 
 
 def _slice_noise(
-    shape: tuple[int, ...], level_hu: float, step: tuple[float, float], rng: np.random.Generator
+    shape: tuple[int, ...],
+    level_hu: float,
+    grain_mm: float,
+    step: tuple[float, float],
+    rng: np.random.Generator,
 ) -> Array:
-    """Noise as a reconstruction leaves it: grain of 1 to 2 mm, little power at low frequencies."""
+    """Noise as a reconstruction leaves it: grain of ``grain_mm``, little power at low frequencies."""
     white = rng.standard_normal(shape, dtype=np.float32)
-    grain = float(rng.uniform(0.3, 0.8))
-    fine = ndimage.gaussian_filter(white, [0.0, grain / step[0], grain / step[1]])
+    fine = ndimage.gaussian_filter(white, [0.0, grain_mm / step[0], grain_mm / step[1]])
     noise = fine - 0.7 * ndimage.gaussian_filter(white, [0.0, 2.5 / step[0], 2.5 / step[1]])
     scaled: Array = noise * (level_hu / float(noise[:: max(1, shape[0] // 8)].std()))
     return scaled

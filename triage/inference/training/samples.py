@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -11,18 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pacs.synthetic.fields import Array, ellipsoid
 from pacs.synthetic.heads import SyntheticHead, make_head
 from pacs.synthetic.lesions import LESION_KINDS, insert_lesion, insert_shape
 from pacs.synthetic.parameters import HeadParameters, draw_parameters
-from triage.inference.training.acquisition import Volume, acquire
+from triage.inference.training.acquisition import HELD_OUT_SCANNER, TRAINING_SCANNER, Volume, acquire
 from triage.inference.training.anatomy import lesion_shapes, make_reference_head, reference_brains
+from triage.inference.training.lookalikes import add_lookalikes
 
 Split = Literal["train", "calibrate", "test"]
 
 #: First seed of each split: they never overlap.
 FIRST_SEED: dict[Split, int] = {"train": 1_000_000, "calibrate": 2_000_000, "test": 3_000_000}
 VOLUME_RANGE_ML = (0.6, 60.0)
+#: Grey value of blood in HU, how lobed its outline is, and the size of look-alikes; the test's differ.
+BLOOD_HU = {"train": (50.0, 84.0), "calibrate": (50.0, 84.0), "test": (52.0, 80.0)}
+IRREGULAR = {"train": (0.5, 1.4), "calibrate": (0.5, 1.4), "test": (0.8, 1.8)}
+LOOKALIKE_SIZE = {"train": 1.0, "calibrate": 1.0, "test": 1.2}
+#: Thin bleeds are hard to learn: training shows more of them.
+_TRAINING_KINDS = {
+    "epidural": 0.15,
+    "subdural": 0.25,
+    "intraparenchymal": 0.13,
+    "subarachnoid": 0.27,
+    "intraventricular": 0.12,
+    "reference shape": 0.08,
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,7 @@ class Sample:
     kinds: tuple[str, ...]
     volume_ml: float
     base: str
+    lookalikes: tuple[str, ...] = ()
 
 
 def held_out_anatomy(p: HeadParameters) -> bool:
@@ -55,7 +72,7 @@ def make_samples(
     samples = []
     for index in range(count):
         kinds = _draw_kinds(split, number * count + index, rng)
-        samples.append(_sample(head, base, kinds, seed * 100 + index, spacing_mm, rng, hard))
+        samples.append(_sample(split, head, base, kinds, seed * 100 + index, spacing_mm, rng, hard))
     return samples
 
 
@@ -72,7 +89,8 @@ def _base_head(split: Split, seed: int, rng: np.random.Generator) -> tuple[Synth
         p = draw_parameters(seed * 1000 + attempt)
         if held_out_anatomy(p) == wanted:
             break
-    tilt = float(rng.uniform(6.0, 24.0) * rng.choice([-1.0, 1.0, 1.0])) if rng.random() < 0.5 else 0.0
+    scanner = HELD_OUT_SCANNER if split == "test" else TRAINING_SCANNER
+    tilt = float(rng.uniform(*scanner.tilt_deg) * rng.choice([-1.0, 1.0, 1.0])) if rng.random() < 0.5 else 0.0
     if split == "train":
         p = _harder(p, rng)
     return make_head(
@@ -105,11 +123,13 @@ def _draw_kinds(split: Split, number: int, rng: np.random.Generator) -> tuple[st
     draw = rng.random()
     if draw < 0.33:
         return ()
-    kinds = [*LESION_KINDS, "reference shape"]
-    return tuple(str(k) for k in rng.choice(kinds, size=1 if draw < 0.82 else 2, replace=False))
+    kinds, shares = list(_TRAINING_KINDS), list(_TRAINING_KINDS.values())
+    chosen = rng.choice(kinds, size=1 if draw < 0.82 else 2, replace=False, p=shares)
+    return tuple(str(kind) for kind in chosen)
 
 
 def _sample(
+    split: Split,
     base: SyntheticHead,
     name: str,
     kinds: tuple[str, ...],
@@ -121,8 +141,7 @@ def _sample(
     head = replace(base, hu=base.hu.copy())
     mask = np.zeros(head.hu.shape, dtype=bool)
     placed = []
-    if hard:
-        _add_confounders(head, rng)
+    lookalikes = add_lookalikes(head, rng, more=LOOKALIKE_SIZE[split])
     for index, kind in enumerate(kinds):
         wanted = float(np.exp(rng.uniform(*np.log(VOLUME_RANGE_ML))))
         if kind == "reference shape":
@@ -131,14 +150,16 @@ def _sample(
                 continue
             mask |= found
         else:
-            blood = float(rng.uniform(50.0, 84.0)) if hard else None
+            blood = float(rng.uniform(*BLOOD_HU[split]))
+            irregular = float(rng.uniform(*IRREGULAR[split]))
             wanted = min(wanted, 25.0) if kind == "intraventricular" else wanted
-            mask |= insert_lesion(head, kind, wanted, seed + 7 * index, blood_hu=blood)
+            mask |= insert_lesion(head, kind, wanted, seed + 7 * index, blood_hu=blood, irregular=irregular)
         placed.append(kind)
-    volume = acquire(head, mask, spacing_mm, rng, hard=hard)
+    scanner = HELD_OUT_SCANNER if split == "test" else TRAINING_SCANNER
+    volume = acquire(head, mask, spacing_mm, rng, hard=hard, scanner=scanner)
     if rng.random() < 0.5:
         volume = Volume(volume.hu[:, :, ::-1], volume.target[:, :, ::-1])
-    return Sample(volume, tuple(placed), float(mask.sum()) * head.voxel_ml, name)
+    return Sample(volume, tuple(placed), float(mask.sum()) * head.voxel_ml, name, lookalikes)
 
 
 def _insert_reference_shape(
@@ -161,52 +182,35 @@ def _insert_reference_shape(
     return insert_shape(head, inside, min(volume_ml, 40.0), seed, blood_hu=float(rng.uniform(50.0, 84.0)))
 
 
-def _add_confounders(head: SyntheticHead, rng: np.random.Generator) -> None:
-    """Specks of calcium and dark old damage anywhere in the brain: neither is blood."""
-    where = np.flatnonzero(head.brain & (head.cavity_mm > 3.0))
-    for _ in range(int(rng.poisson(0.8))):
-        at = where[rng.integers(len(where))]
-        centre = tuple(float(c.ravel()[at]) for c in head.points_mm)
-        r = float(rng.uniform(0.8, 2.6))
-        _paint_ball(head, centre, (r, r, r), float(rng.uniform(110, 600)), 1.0, 1.0)
-    for _ in range(int(rng.random() < 0.3)):
-        at = where[rng.integers(len(where))]
-        centre = tuple(float(c.ravel()[at]) for c in head.points_mm)
-        axes = tuple(float(v) for v in rng.uniform(5.0, 24.0, 3))
-        _paint_ball(head, centre, axes, float(rng.uniform(4.0, 22.0)), float(rng.uniform(1.0, 7.0)), 0.9)
-
-
-def _paint_ball(
-    head: SyntheticHead,
-    centre: tuple[float, ...],
-    axes: tuple[float, ...],
-    value: float,
-    edge_mm: float,
-    strength: float,
-) -> None:
-    depth: Array = ellipsoid(head.points_mm, (centre[0], centre[1], centre[2]), (axes[0], axes[1], axes[2]))
-    amount = strength * np.clip(depth / edge_mm + 0.5, 0.0, 1.0) * (head.cavity_mm > 0.5)
-    head.hu += ((value - head.hu) * amount).astype(np.float32)
-
-
 def write_samples(
-    folder: Path, split: Split, numbers: Sequence[int], count: int, spacing_mm: Sequence[float]
+    folder: Path,
+    split: Split,
+    numbers: Sequence[int],
+    count: int,
+    spacing_mm: Sequence[float],
+    *,
+    processes: int = 1,
 ) -> int:
     """Make and keep samples as .npz files; what is there already is kept. Returns how many were made."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = 0
-    for number in numbers:
-        last = folder / f"{split}-{number:05d}-{count - 1:02d}.npz"
-        if last.exists():
-            continue
-        for index, sample in enumerate(make_samples(split, number, count, spacing_mm)):
-            partial = folder / f"{split}-{number:05d}-{index:02d}.part"
-            with partial.open("wb") as file:
-                np.savez(
-                    file,
-                    hu=np.round(sample.volume.hu * 8.0).clip(-32768, 32767).astype(np.int16),
-                    target=(sample.volume.target * 255.0).astype(np.uint8),
-                )
-            partial.rename(partial.with_suffix(".npz"))
-            made += 1
-    return made
+    last = [folder / f"{split}-{number:05d}-{count - 1:02d}.npz" for number in numbers]
+    missing = [number for number, path in zip(numbers, last, strict=True) if not path.exists()]
+    write = partial(_write_head, folder, split, count=count, spacing_mm=tuple(spacing_mm))
+    if processes < 2:
+        return sum(write(number) for number in missing)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(write, missing))
+
+
+def _write_head(folder: Path, split: Split, number: int, *, count: int, spacing_mm: tuple[float, ...]) -> int:
+    made = make_samples(split, number, count, spacing_mm)
+    for index, sample in enumerate(made):
+        unfinished = folder / f"{split}-{number:05d}-{index:02d}.part"
+        with unfinished.open("wb") as file:
+            np.savez(
+                file,
+                hu=np.round(sample.volume.hu * 8.0).clip(-32768, 32767).astype(np.int16),
+                target=(sample.volume.target * 255.0).astype(np.uint8),
+            )
+        unfinished.rename(unfinished.with_suffix(".npz"))
+    return len(made)

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--bundle", type=Path, default=Path(settings.BASE_DIR) / "models" / "ich_demo")
         parser.add_argument("--minutes", type=float, default=40.0, help="training time in minutes")
-        parser.add_argument("--heads", type=int, default=250, help="base heads to make for training")
+        parser.add_argument("--heads", type=int, default=280, help="base heads to make for training")
         parser.add_argument("--scans-per-head", type=int, default=6)
         parser.add_argument("--calibrate-heads", type=int, default=100)
         parser.add_argument("--test-heads", type=int, default=150)
@@ -73,7 +73,14 @@ class Command(BaseCommand):
 
     def _train(self, bundle: Path, samples: Path, options: dict[str, Any]) -> None:
         spacing = _spacing(bundle)
-        made = write_samples(samples, "train", range(options["heads"]), options["scans_per_head"], spacing)
+        made = write_samples(
+            samples,
+            "train",
+            range(options["heads"]),
+            options["scans_per_head"],
+            spacing,
+            processes=options["threads"],
+        )
         self.stdout.write(f"made {made} training scans in {samples}")
         weights = bundle / "models" / "model.pt"
         steps = train(
@@ -82,6 +89,7 @@ class Command(BaseCommand):
             weights,
             minutes=options["minutes"],
             start_from=weights if options["go_on"] else None,
+            workers=options["threads"],
         )
         self.stdout.write(f"trained {steps} steps")
 
