@@ -1,6 +1,6 @@
 """What the guard before the models refuses: heads that it must let in, and what no head model is made for.
 
-    python benchmarks/guard.py [--heads 100]
+    python benchmarks/guard.py [--heads 100] [--odd 4]
 
 Ordinary synthetic heads, half of them with a bleed, go through the same steps as a study (slices, regular
 grid, limits of models/ich_demo), then heads with contrast medium, metal, motion, cut off or turned over, a
@@ -110,6 +110,7 @@ def odd(seeds: range = range(50_000, 50_004)) -> Iterator[Case]:
         yield _case("without the base 55 mm", plain[11:])
         yield _case("upside down", plain[::-1])
         yield _case("front to back", plain[:, ::-1])
+        yield _case("on its side", plain.transpose(0, 2, 1))
         yield _case("picture of 8 bits", np.clip(plain / 80.0 * 255.0, 0, 255))
         yield _case("values without their offset", plain + 1024.0)
         for height in (120.0, 200.0, 280.0):
@@ -143,9 +144,11 @@ def main() -> None:
     """Print what is refused."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--heads", type=int, default=100)
-    heads = parser.parse_args().heads
+    parser.add_argument("--odd", type=int, default=4, help="odd inputs of each kind")
+    arguments = parser.parse_args()
+    heads = arguments.heads
     false = [why for case in ordinary(heads) if (why := refusals(case.stack))]
-    print(f"ordinary synthetic heads: {len(false)} of {heads} refused")
+    print(f"ordinary synthetic heads: {len(false)} of {heads} refused", flush=True)
     for why in false:
         print("  ", "; ".join(why))
     if (SHARED_DATA / "head_ct_ge").is_dir():
@@ -160,7 +163,7 @@ def main() -> None:
         print(f"real head CT and reference phantoms: not here ({SHARED_DATA})")
     print(f"\n{'odd input':38} refused   first reason")
     rows: dict[str, list[list[str]]] = {}
-    for case in odd():
+    for case in odd(range(50_000, 50_000 + arguments.odd)):
         rows.setdefault(case.kind, []).append(refusals(case.stack))
     for kind, answers in rows.items():
         refused = [why for why in answers if why]

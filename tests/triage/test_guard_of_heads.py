@@ -38,6 +38,7 @@ WORDS = {
     "without the base": "the base of the head is not in the slices",
     "upside down": "upside down",
     "front to back": "flipped",
+    "on its side": "lie on their side",
     "picture": "8-bit",
     "values without": "",
     "chest": "",

@@ -52,6 +52,7 @@ class HeadMeasures:
         cut_bottom_cm2: what ends at the lowest slice at most 2 cm below closed skull.
         air_above_share: of the air cells in the head's walls, the part above the brain's middle; 0 when
             there are hardly any.
+        length_to_width: of the skull's cavity, front to back over side to side.
         wider_back_mm: how far behind the middle of the skull's length its width has its centre.
     """
 
@@ -61,6 +62,7 @@ class HeadMeasures:
     cut_top_cm2: float
     cut_bottom_cm2: float
     air_above_share: float
+    length_to_width: float
     wider_back_mm: float
 
 
@@ -89,6 +91,7 @@ def measure_head(volume: NDArray[np.floating[Any]], spacing_mm: Sequence[float])
         cut_top_cm2=float(_cut(soft & cavity, nothing, 0, -1).sum()) * pixel_cm2,
         cut_bottom_cm2=float(_cut(soft & above_base, nothing, 0, 1).sum()) * pixel_cm2,
         air_above_share=_air_above_share(coarse, filled, nothing, voxel_ml),
+        length_to_width=_length_to_width(filled) * step[1] / step[2],
         wider_back_mm=_wider_back(filled) * step[1],
     )
 
@@ -225,3 +228,10 @@ def _wider_back(cavity: Mask) -> float:
         rows = np.flatnonzero(width)
         offsets.append(float(np.average(rows, weights=width[rows])) - (rows[0] + rows[-1]) / 2.0)
     return float(np.median(offsets))
+
+
+def _length_to_width(cavity: Mask) -> float:
+    """Median over the wide slices of rows over columns that the cavity spans, in voxels."""
+    area = cavity.sum(axis=(1, 2))
+    wide = cavity[area > _WIDE_SLICE * area.max()]
+    return float(np.median([np.ptp(np.nonzero(p)[0]) / max(1, np.ptp(np.nonzero(p)[1])) for p in wide]))
