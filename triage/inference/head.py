@@ -233,5 +233,8 @@ def _wider_back(cavity: Mask) -> float:
 def _length_to_width(cavity: Mask) -> float:
     """Median over the wide slices of rows over columns that the cavity spans, in voxels."""
     area = cavity.sum(axis=(1, 2))
-    wide = cavity[area > _WIDE_SLICE * area.max()]
-    return float(np.median([np.ptp(np.nonzero(p)[0]) / max(1, np.ptp(np.nonzero(p)[1])) for p in wide]))
+    shares = []
+    for plane in cavity[area > _WIDE_SLICE * area.max()]:
+        rows, columns = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
+        shares.append((rows[-1] - rows[0] + 1) / (columns[-1] - columns[0] + 1))
+    return float(np.median(shares))
