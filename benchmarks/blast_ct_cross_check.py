@@ -98,7 +98,7 @@ def negative_line(name: str, hu: NDArray[np.float32], network: DeepMedic, config
     """What BLAST-CT says of a whole head without a bleed."""
     if reasons := check_input(hu, ONE_MM, config["input_limits"]):
         return f"not analysed: {reasons[0]}"
-    where = analysable(hu, ONE_MM) & (hu > -200.0)
+    where = analysable(hu, ONE_MM) & (hu > 8.0)  # a skull-stripped head has no cavity to go by
     map_ = BrainTiles(groups=[list(BLOOD)]).run(normalised(hu), where, network)[0, 0].numpy()
     said = extract(np.clip(map_, 0.0, 1.0), ONE_MM, config, volume_hu=hu)
     return f"probability {said.probability:.2f}, {said.volume_ml:.1f} mL marked"
