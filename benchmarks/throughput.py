@@ -86,8 +86,7 @@ def another(datasets: list[Dataset], accession: str) -> list[Dataset]:
     study, series = generate_uid(), generate_uid()
     made = []
     for source in datasets:
-        dataset = copy.copy(source)
-        dataset.file_meta = copy.copy(source.file_meta)
+        dataset = copy.deepcopy(source)  # a shallow copy shares its elements with the other senders'
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         dataset.PatientID = dataset.AccessionNumber = accession
