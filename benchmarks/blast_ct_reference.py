@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
+
+from triage.inference.deepmedic import DeepMedic  # noqa: E402
+
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 WEIGHTS = SHARED_DATA / "blast_ct_v1"
 HEAD = SHARED_DATA / "head_ct_ge"
@@ -136,13 +139,12 @@ def timed(items: Iterator[Any], clock: Clock) -> Iterator[Any]:
         yield item
 
 
-def firstread_network(weights: Path) -> torch.nn.Module:
+def firstread_network(weights: Path) -> DeepMedic:
     """Firstread's DeepMedic with these weights."""
-    from triage.inference.deepmedic import DeepMedic
-
     network = DeepMedic()
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return network.eval()
+    network.eval()
+    return network
 
 
 def normalised(hu: NDArray[np.float32]) -> torch.Tensor:

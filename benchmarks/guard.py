@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,10 @@ def odd(seeds: range = range(50_000, 50_004)) -> Iterator[Case]:
     """What must be refused."""
     for seed in seeds:
         for hu in (150.0, 250.0, 350.0):
-            yield _case(
-                f"contrast, vessels of {hu:g} HU", head_slices(seed, lambda h, u=hu: add_contrast(h, u))
-            )
+            made = head_slices(seed, partial(add_contrast, vessel_hu=hu))
+            yield _case(f"contrast, vessels of {hu:g} HU", made)
         for radius in (3.0, 6.0, 10.0):
-            made = head_slices(seed, lambda h, r=radius, s=seed: add_metal(h, r, s))
+            made = head_slices(seed, partial(add_metal, radius_mm=radius, seed=seed))
             yield _case(f"metal of {2 * radius:g} mm with streaks", made)
         plain = head_slices(seed)
         yield _case("motion, every slice by 3 mm", moved(plain, 3.0, seed))

@@ -76,8 +76,8 @@ def another(datasets: list[Dataset], accession: str, *, announce: bool) -> list[
     study, series = generate_uid(), generate_uid()
     made = []
     for source in datasets:
-        dataset = copy.copy(source)
-        dataset.file_meta = copy.copy(source.file_meta)
+        dataset = copy.deepcopy(source)  # a shallow copy shares the elements that are set below
+        dataset.file_meta = copy.deepcopy(source.file_meta)
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
         dataset.PatientID, dataset.AccessionNumber = accession, accession
