@@ -168,7 +168,7 @@ def test_the_sweep_plans_what_no_event_planned_and_queues_it_once(
     bright: ModelVersion, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    monkeypatch.setattr(tasks, "enqueue", lambda task, *ids: sent.extend(ids))
+    monkeypatch.setattr(tasks, "enqueue", lambda task, *ids, queue: sent.extend(ids))
     stored(ball_series())
     tasks.sweep()
     run = TriageRun.objects.get()

@@ -157,7 +157,7 @@ def test_the_segmentation_of_a_shuffled_enhanced_object_refers_to_the_frames_wit
     paths = write([dataset], tmp_path)
     read = read_stack(paths)
     drawn = check_found(read, centre)
-    seg = make_seg(drawn, read.sources, read_headers(paths), _statement())
+    seg = make_seg([(_statement(), drawn)], read.sources, read_headers(paths))
     depths = []
     for frame in seg.PerFrameFunctionalGroupsSequence:
         source = frame.DerivationImageSequence[0].SourceImageSequence[0]

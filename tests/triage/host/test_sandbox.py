@@ -112,7 +112,7 @@ def test_only_the_named_files_can_be_read_and_none_changed(tmp_path: Path) -> No
         f"Path({str(secret)!r}).read_text()",
         f"os.listdir({str(tmp_path)!r})",
         f"Path({str(PROJECT)!r}, 'manage.py').read_text()",
-        f"os.listdir({str(PROJECT / 'data')!r})",
+        f"os.listdir({str(PROJECT / 'tests')!r})",
         "Path('/etc/passwd').read_text()",
         "Path(f'/proc/{os.getppid()}/environ').read_bytes()",
         f"Path({str(bundle)!r}, 'weights').write_text('x')",
