@@ -116,6 +116,15 @@ export const qualitySummaryQuery = queryOptions({
   queryFn: ({ signal }) => request<QualitySummary[]>("/api/quality/summary/", { signal }),
 });
 
+/** Whether this site measured the model: the newest evaluation's figures, or a 404. */
+export const evaluationQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["models", "evaluation", id],
+    queryFn: ({ signal }) =>
+      request<Record<string, unknown>>(`/api/models/${encodeURIComponent(id)}/evaluation/`, { signal }),
+    retry: false,
+  });
+
 export const modelsQuery = queryOptions({
   queryKey: ["models", "list"],
   queryFn: async ({ signal }) =>

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 
-import { modelQuery, modelsQuery } from "../../api/queries";
+import { evaluationQuery, modelQuery, modelsQuery } from "../../api/queries";
 import type { ModelDetail } from "../../api/types";
 import { PageFooter } from "../../app/Shell";
 import { hasRole, useMe } from "../../app/session";
@@ -52,7 +52,31 @@ function Facts({ model }: { model: ModelDetail }) {
   );
 }
 
-export function ModelView({ model, decides }: { model: ModelDetail; decides: boolean }) {
+/** Where the figures of this site's own evaluation are, or how to get them. */
+export function Measured({ id, name, known }: { id: string; name: string; known: boolean }) {
+  if (known) {
+    return (
+      <a href={`/api/models/${id}/evaluation/report/`} target="_blank" rel="noreferrer">
+        How good it was on a labelled set: evaluation report
+      </a>
+    );
+  }
+  return (
+    <p className={styles.quiet}>
+      Not evaluated with these files. An administrator runs <code>manage.py evaluate {name} FOLDER</code>.
+    </p>
+  );
+}
+
+export function ModelView({
+  model,
+  decides,
+  evaluated = false,
+}: {
+  model: ModelDetail;
+  decides: boolean;
+  evaluated?: boolean;
+}) {
   return (
     <div className={styles.columns}>
       <div>
@@ -64,6 +88,7 @@ export function ModelView({ model, decides }: { model: ModelDetail; decides: boo
         </h1>
         <p className={styles.quiet}>{STATE_WORDS[model.state]}</p>
         <Facts model={model} />
+        <Measured id={model.id} name={model.name} known={evaluated} />
         <h2>Findings it looks for</h2>
         <table className={styles.table} aria-label="Findings">
           <thead>
@@ -126,6 +151,7 @@ export default function ModelPage({ id }: { id: string }) {
   const me = useMe();
   const model = useQuery(modelQuery(id));
   const all = useQuery(modelsQuery);
+  const evaluation = useQuery(evaluationQuery(id));
   const others = model.data ? comparable(model.data, all.data ?? []) : [];
   return (
     <>
@@ -140,7 +166,13 @@ export default function ModelPage({ id }: { id: string }) {
         </div>
         {model.isPending && <LoadingRows />}
         {model.isError && <Failed error={model.error} onRetry={() => void model.refetch()} />}
-        {model.data && <ModelView model={model.data} decides={hasRole(me, "pacs_administrator")} />}
+        {model.data && (
+          <ModelView
+            model={model.data}
+            decides={hasRole(me, "pacs_administrator")}
+            evaluated={evaluation.isSuccess}
+          />
+        )}
       </div>
       <PageFooter>Every result names the weights’ SHA-256 and the exact images.</PageFooter>
     </>
