@@ -96,7 +96,10 @@ class House:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        eventually(self._serves_or_ended, 120, f"the house serves.\n{self.logs()}")
+        try:
+            eventually(self._serves_or_ended, 120, "the house serves.")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.logs()}") from None
         assert self.process.poll() is None, self.logs()
 
     def stop(self, number: int = signal.SIGINT) -> float:
