@@ -75,6 +75,7 @@ def card(results: Mapping[str, Any]) -> str:
             "",
             "## Results",
             "",
+            *[line for remark in results.get("remarks", []) for line in (remark, "")],
             f"Test set: {test['scans']} scans of {test['heads']} procedural heads with seeds that training and "
             "calibration never saw, half of the heads of a form (narrow, broad, or with large ventricles) that "
             "training never saw, half of the scans with one bleed. "
