@@ -12,9 +12,7 @@ divided among the workers, and one such time for the runs under way when it came
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-import math
 import os
 import random
 import statistics
@@ -35,8 +33,8 @@ import django  # noqa: E402
 
 django.setup()
 
+from bursts import another, percentile  # noqa: E402
 from pydicom.dataset import Dataset  # noqa: E402
-from pydicom.uid import generate_uid  # noqa: E402
 
 from pacs.dimse import scu  # noqa: E402
 from pacs.synthetic.studies import make_study  # noqa: E402
@@ -79,19 +77,6 @@ class Run:
     @property
     def place(self) -> tuple[datetime, int]:
         return place(datetime.fromtimestamp(self.came), self.urgency), self.pk
-
-
-def another(datasets: list[Dataset], accession: str) -> list[Dataset]:
-    """The same images as another patient's study."""
-    study, series = generate_uid(), generate_uid()
-    made = []
-    for source in datasets:
-        dataset = copy.deepcopy(source)  # a shallow copy shares its elements with the other senders'
-        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-        dataset.PatientID = dataset.AccessionNumber = accession
-        made.append(dataset)
-    return made
 
 
 def send(house: House, token: str, images: list[Dataset], accession: str, urgency: Urgency) -> None:
@@ -162,11 +147,6 @@ def share_of(run: Run, runs: list[Run], workers: int) -> float:
     longest = max(other.took for other in runs)
     before = sum(other.place < run.place for other in runs)
     return longest * (before // workers + 1)
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of the values do not exceed (nearest rank)."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def told(runs: list[Run], seconds: float, workers: int) -> dict[str, Any]:

@@ -12,9 +12,7 @@ announces how many images there are, and one that does not, as most scanners. Cl
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-import math
 import os
 import shutil
 import statistics
@@ -25,9 +23,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from bursts import another, percentile
 from playwright.sync_api import Page, sync_playwright
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -69,24 +67,6 @@ class Measured:
     total: float
     model: float
     steps: dict[str, float]
-
-
-def another(datasets: list[Dataset], accession: str, *, announce: bool) -> list[Dataset]:
-    """The same images as another patient's study."""
-    study, series = generate_uid(), generate_uid()
-    made = []
-    for source in datasets:
-        dataset = copy.deepcopy(source)  # a shallow copy shares the elements that are set below
-        dataset.file_meta = copy.deepcopy(source.file_meta)
-        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-        dataset.PatientID, dataset.AccessionNumber = accession, accession
-        if not announce:
-            for keyword in ("ImagesInAcquisition", "NumberOfStudyRelatedInstances"):
-                if keyword in dataset:
-                    delattr(dataset, keyword)
-        made.append(dataset)
-    return made
 
 
 def measure(house: House, page: Page, token: str, datasets: list[Dataset], accession: str) -> Measured:
@@ -142,11 +122,6 @@ def measure(house: House, page: Page, token: str, datasets: list[Dataset], acces
 
 def _after(moment: str, clock: float) -> float:
     return datetime.fromisoformat(moment).timestamp() - clock
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of the values do not exceed (nearest rank)."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from pacs.models import Series, Study, StudyState
 from triage import planning
 from triage.agreement import SECOND_OPINION_TO
 from triage.facts import depths_of, facts_of
-from triage.models import RunState, TriageRun
+from triage.models import TriageRun
 from triage.routing import decide
 
 log = structlog.get_logger(__name__)
@@ -64,22 +64,10 @@ def plan_early(*, study_id: int) -> list[TriageRun]:
                 continue
             if not may_be_whole(depths_of(Series.objects.get(pk=decision.chosen.series_id))):
                 continue
-            asked = planning.input_for(decision.chosen)
-            run, created = TriageRun.objects.get_or_create(
-                study=study,
-                model=model,
-                input_hash=asked.digest,
-                defaults={
-                    "series_id": decision.chosen.series_id,
-                    "input_instance_uids": asked.uids,
-                    "model_state": model.state,
-                    "state": RunState.WAITING,
-                    "provisional": True,
-                },
-            )
+            run, created = planning.run_for(study, model, decision, decision.chosen, provisional=True)
             if created:
                 made.append(run)
-                planning.outdate_others(study, model, keep=asked.digest)
+                planning.outdate_others(study, model, keep=run.input_hash)
         if made:
             publish(TriagePlanned(study_id=study.pk))
     if made:

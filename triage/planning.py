@@ -27,7 +27,7 @@ NEWER_INPUT = "more images arrived; another run answers for them"
 
 
 @dataclass(frozen=True)
-class Input:
+class _Input:
     """What a run is asked about: its hash and the instances in it."""
 
     digest: str
@@ -56,7 +56,7 @@ def plan_runs(*, study_id: int) -> list[TriageRun]:
                 reasons.append(f"{model.name}: {decision.reason}")
                 outdate_others(study, model, keep="")
             else:
-                run, created = _run_for(study, model, decision, decision.chosen)
+                run, created = run_for(study, model, decision, decision.chosen)
                 made += [run] if created else []
                 outdate_others(study, model, keep=run.input_hash)
         # Early answers about all that is here now are answers like any other.
@@ -96,11 +96,16 @@ def rules_of(model: ModelVersion) -> list[dict[str, Any]]:
     return list(model.rules.filter(active=True).order_by("pk").values_list("conditions", flat=True))
 
 
-def _run_for(
-    study: Study, model: ModelVersion, decision: Decision, chosen: SeriesFacts
+def run_for(
+    study: Study,
+    model: ModelVersion,
+    decision: Decision,
+    chosen: SeriesFacts,
+    *,
+    provisional: bool = False,
 ) -> tuple[TriageRun, bool]:
     """The run of a model on its chosen series: an existing one, or a new one."""
-    asked = input_for(chosen, "" if decision.analyse else decision.reason)
+    asked = _input(chosen, "" if decision.analyse else decision.reason)
     now = timezone.now()
     waiting = {"state": RunState.WAITING, "queued_at": None}
     refused = {
@@ -116,6 +121,7 @@ def _run_for(
             "series_id": chosen.series_id,
             "input_instance_uids": asked.uids,
             "model_state": model.state,
+            "provisional": provisional,
             **(waiting if decision.analyse else refused),
         },
     )
@@ -126,7 +132,7 @@ def _run_for(
     return run, created
 
 
-def input_for(chosen: SeriesFacts, refusal: str = "") -> Input:
+def _input(chosen: SeriesFacts, refusal: str) -> _Input:
     """What a run on a series is asked about.
 
     A refusal is an answer to these instances and this reason; a later rule may ask them anew.
@@ -135,7 +141,7 @@ def input_for(chosen: SeriesFacts, refusal: str = "") -> Input:
     lines = [f"{uid} {sha256}" for uid, sha256 in instances]
     if refusal:
         lines.insert(0, f"not analysed: {refusal}")
-    return Input(hashlib.sha256("\n".join(lines).encode()).hexdigest(), [uid for uid, _ in instances])
+    return _Input(hashlib.sha256("\n".join(lines).encode()).hexdigest(), [uid for uid, _ in instances])
 
 
 def _bring_back(run: TriageRun) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from pacs.synthetic.chest import (
     make_lateral,
 )
 from pacs.synthetic.datasets import SyntheticOrder, SyntheticPatient, patient_for, stable_uid
-from pacs.synthetic.studies import SyntheticStudy
+from pacs.synthetic.studies import SyntheticStudy, write_folders
 
 BITS: Final = 12
 _IMPLEMENTATION_UID: Final = UID(stable_uid("implementation", "chest"))
@@ -99,20 +98,12 @@ def write_chest_studies(
 
     `lesion` is None, one of CHEST_LESIONS, or "any" for each kind in turn. `options` go to `make_chest_study`.
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, not {count}")
-    directory.mkdir(parents=True, exist_ok=True)
-    truths = []
-    for index in range(count):
+
+    def make(index: int) -> tuple[str, SyntheticStudy]:
         kind = CHEST_LESIONS[index % len(CHEST_LESIONS)] if lesion == "any" else lesion
-        study = make_chest_study(seed + index, kind, **options)
-        folder = directory / f"synthetic-chest-{seed + index:08d}"
-        folder.mkdir(exist_ok=True)
-        for number, dataset in enumerate(study.datasets, start=1):
-            dataset.save_as(folder / f"{number:03d}.dcm", enforce_file_format=True)
-        truths.append({**study.truth, "folder": folder.name})
-    (directory / "truth.json").write_text(json.dumps(truths, indent=2) + "\n", encoding="utf-8")
-    return truths
+        return f"synthetic-chest-{seed + index:08d}", make_chest_study(seed + index, kind, **options)
+
+    return write_folders(directory, count, make)
 
 
 def _dataset(

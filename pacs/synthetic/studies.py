@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,14 +127,28 @@ def write_studies(
 
     ``lesion`` is None, one of LESION_KINDS, or "any" for each kind in turn. ``options`` go to ``make_study``.
     """
+
+    def make(index: int) -> tuple[str, SyntheticStudy]:
+        kind = LESION_KINDS[index % len(LESION_KINDS)] if lesion == "any" else lesion
+        return f"synthetic-{seed + index:08d}", make_study(seed + index, kind, volume_ml, **options)
+
+    return write_folders(directory, count, make)
+
+
+def write_folders(
+    directory: Path, count: int, make: Callable[[int], tuple[str, SyntheticStudy]]
+) -> list[dict[str, Any]]:
+    """Write the studies that ``make`` gives for 0 to ``count`` - 1, each into the folder that it names.
+
+    Also writes ``truth.json`` and returns its list. Raises ValueError when ``count`` is below 1.
+    """
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count}")
     directory.mkdir(parents=True, exist_ok=True)
     truths = []
     for index in range(count):
-        kind = LESION_KINDS[index % len(LESION_KINDS)] if lesion == "any" else lesion
-        study = make_study(seed + index, kind, volume_ml, **options)
-        folder = directory / f"synthetic-{seed + index:08d}"
+        name, study = make(index)
+        folder = directory / name
         folder.mkdir(exist_ok=True)
         for number, dataset in enumerate(study.datasets, start=1):
             dataset.save_as(folder / f"{number:03d}.dcm", enforce_file_format=True)
