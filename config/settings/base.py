@@ -87,10 +87,12 @@ INSTALLED_APPS = [
     "pacs",
     "triage",
     "worklist.live",
+    "worklist.rota",
     "worklist.queue",
     "worklist.alerts",
     "worklist.reports",
     "worklist.quality",
+    "worklist.simulation",
     "worklist",
 ]
 

@@ -28,6 +28,9 @@ class User(AbstractUser):
         help_text="ER staff see this department's patients; empty means the whole ER.",
     )
     time_zone = models.CharField(max_length=64, blank=True, help_text="IANA name; empty means the browser's.")
+    phone = models.CharField(
+        max_length=24, blank=True, help_text="For alerts by SMS: + and digits, with the country's code."
+    )
 
     @cached_property
     def role_slugs(self) -> frozenset[str]:
