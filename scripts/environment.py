@@ -274,9 +274,15 @@ def apt(packages: dict[str, str]) -> None:
     """Install system programs where this process may; otherwise fail with the line that does it.
 
     Args:
-        packages: program on PATH -> Debian package.
+        packages: program on PATH, or a file -> Debian package.
     """
-    missing = sorted({package for program, package in packages.items() if not shutil.which(program)})
+    missing = sorted(
+        {
+            package
+            for program, package in packages.items()
+            if not (shutil.which(program) or Path(program).exists())
+        }
+    )
     if not missing:
         return
     line = f"apt-get update && apt-get install -y {' '.join(missing)}"

@@ -189,6 +189,7 @@ def test_shift_growth_and_comparison_stand_in_the_sr_and_pass_dciodvfy(
     (group,) = highdicom.sr.srread(tmp_path / "checked.dcm").content.get_volumetric_roi_measurement_groups()
     values = {str(m.name.meaning): m.value for m in group.get_measurements()}
     assert values["Midline shift, positive to the left"] == -4.2
+    assert values["Midline shift, half width of its interval"] == 1.9
     assert values["Volume change since the prior"] == 8.04
     said = {str(e.name.meaning): str(e.value.meaning) for e in group.get_qualitative_evaluations()}
     assert said["Compared with the prior"] == "Known, grown"

@@ -13,7 +13,6 @@ from highdicom.sr import (
     DeviceObserverIdentifyingAttributes,
     FindingSite,
     Measurement,
-    MeasurementProperties,
     MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
@@ -47,6 +46,9 @@ _CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")  # 1 mL; the unit of
 # No public code list that is checked here names these (docs/adr/0017-known-findings.md).
 _OWN: Final = "99FIRSTREAD"
 _MIDLINE_SHIFT = Code("midline-shift", _OWN, "Midline shift, positive to the left")
+_MIDLINE_SHIFT_UNCERTAINTY = Code(
+    "midline-shift-uncertainty", _OWN, "Midline shift, half width of its interval"
+)
 _GROWTH = Code("growth", _OWN, "Volume change since the prior")
 _COMPARED = Code("comparison", _OWN, "Compared with the prior")
 _COMPARISONS: Final = {
@@ -178,9 +180,7 @@ def _contents(statement: Statement) -> dict[str, Any]:
             )
         )
     if statement.present and statement.midline_shift_mm is not None:
-        measurements.append(
-            _midline_shift(statement.midline_shift_mm, statement.midline_shift_uncertainty_mm)
-        )
+        measurements += _midline_shift(statement.midline_shift_mm, statement.midline_shift_uncertainty_mm)
     if statement.present and statement.growth_ml is not None:
         measurements.append(
             Measurement(name=_GROWTH, value=round(statement.growth_ml, 2), unit=_CUBIC_CENTIMETRE)
@@ -213,15 +213,16 @@ def _contents(statement: Statement) -> dict[str, Any]:
     }
 
 
-def _midline_shift(shift_mm: float, uncertainty_mm: float | None) -> Measurement:
-    """With the interval's half width on both sides (TID 310)."""
-    properties = uncertainty_mm and MeasurementProperties(
-        upper_measurement_uncertainty=round(uncertainty_mm, 1),
-        lower_measurement_uncertainty=round(uncertainty_mm, 1),
-    )
-    return Measurement(
-        name=_MIDLINE_SHIFT,
-        value=round(shift_mm, 1),
-        unit=codes.UCUM.Millimeter,
-        properties=properties or None,
-    )
+def _midline_shift(shift_mm: float, uncertainty_mm: float | None) -> list[Measurement]:
+    """The shift and the interval's half width, each a measurement of its own.
+
+    As properties of the shift (TID 310) the bounds pass dciodvfy, but PixelMed takes them for measurements
+    that the shift was inferred from.
+    """
+    millimetres = [(_MIDLINE_SHIFT, shift_mm)]
+    if uncertainty_mm is not None:
+        millimetres.append((_MIDLINE_SHIFT_UNCERTAINTY, uncertainty_mm))
+    return [
+        Measurement(name=name, value=round(value, 1), unit=codes.UCUM.Millimeter)
+        for name, value in millimetres
+    ]
