@@ -7,6 +7,9 @@ C-STORE, one at a time. The clock runs from the answer to the last C-STORE to th
 stands in the page (a MutationObserver looks, and the next frame is drawn). Two kinds of sender: one that
 announces how many images there are, and one that does not, as most scanners. Cleared devices report 22 to
 34 seconds from acquisition to notification.
+
+The steps add up to the whole: each begins where the one before it ends, by clocks of this one machine. What
+the model's process did is told by its own watch, and "the host" is what is left of its time.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from bursts import another, percentile
 from playwright.sync_api import Page, sync_playwright
@@ -40,29 +43,56 @@ from pacs.synthetic.studies import make_study  # noqa: E402
 from tests.chromium import ARGUMENTS  # noqa: E402
 from tests.house import House  # noqa: E402
 
-TIMINGS = (
-    "import json; from triage.models import TriageRun as T; print(json.dumps(T.objects.get(pk={}).timings))"
-)
+MARKS = """
+import json
+from triage.models import TriageRun
+from worklist.alerts.models import Alert
+run = TriageRun.objects.get(pk={})
+marks = {{name: getattr(run, name).timestamp() for name in ("created_at", "started_at", "finished_at")}}
+alert = Alert.objects.get(study=run.study)
+print(json.dumps(marks | {{"raised_at": alert.raised_at.timestamp(), "alert": alert.pk, "timings": run.timings}}))
+"""
+IN_THE_HOST = ("read", "resample", "guard", "extract", "measure")
 GOALS = {"p50": 3.0, "p95": 5.0, "beyond the model, p50": 1.5}
-# Where each accession number was first drawn, by the browser's clock, which is this machine's.
+# By the browser's clock, which is this machine's: when a message about an alert came, when the list of patients
+# was asked for and came, and when each accession number was first drawn.
 WATCH = r"""() => {
+  const now = () => (performance.timeOrigin + performance.now()) / 1000;
+  window.heard = {};
   window.drawn = {};
+  performance.setResourceTimingBufferSize(100000);
+  const Plain = window.WebSocket;
+  window.WebSocket = class extends Plain {
+    constructor(...address) {
+      super(...address);
+      this.addEventListener('message', (event) => {
+        const said = JSON.parse(event.data);
+        if (said.topic === 'alerts' && !(said.key in window.heard)) window.heard[said.key] = now();
+      });
+    }
+  };
   const look = () => {
     for (const card of document.querySelectorAll('[data-testid=alert-card]')) {
       const found = card.textContent.match(/accession (TTN\d{5})/);
       if (found && !(found[1] in window.drawn)) {
         window.drawn[found[1]] = 0;
-        requestAnimationFrame(() => { window.drawn[found[1]] = Date.now() / 1000; });
+        requestAnimationFrame(() => { window.drawn[found[1]] = now(); });
       }
     }
   };
-  new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+  document.addEventListener('DOMContentLoaded', () => {
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+  });
+  window.fetched = (until) => performance.getEntriesByType('resource')
+    .filter((one) => one.name.includes('/api/er/patients'))
+    .map((one) => [one.startTime, one.responseEnd].map((ms) => (performance.timeOrigin + ms) / 1000))
+    .filter(([, end]) => end <= until).at(-1);
 }"""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of one study."""
+    """Seconds of one study; `steps` in their order."""
 
     total: float
     model: float
@@ -110,18 +140,36 @@ def measure(house: House, page: Page, token: str, datasets: list[Dataset], acces
         page.wait_for_timeout(100)
     path = f"/api/triage-runs/?study_instance_uid={datasets[0].StudyInstanceUID}"
     runs = [run for run in house.api(path, token)["results"] if run["model"] == "ich_demo"]
-    timings = json.loads(house.manage("shell", "-c", TIMINGS.format(runs[0]["id"])).splitlines()[-1])
-    steps = {
-        "last answer to worker": _after(runs[0]["started_at"], answered),
-        "worker to result": _after(runs[0]["finished_at"], answered)
-        - _after(runs[0]["started_at"], answered),
-        "result to screen": drawn - answered - _after(runs[0]["finished_at"], answered),
+    marks = json.loads(house.manage("shell", "-c", MARKS.format(runs[0]["id"])).splitlines()[-1])
+    heard = float(page.evaluate("key => window.heard[key]", str(marks["alert"])))
+    asked, came = page.evaluate("until => window.fetched(until)", drawn)
+    steps = timeline(answered, marks, heard, asked, came, drawn)
+    return Measured(drawn - answered, steps["model"], steps)
+
+
+def timeline(
+    answered: float, marks: dict[str, Any], heard: float, asked: float, came: float, drawn: float
+) -> dict[str, float]:
+    """Seconds of each step from the last C-STORE answer to the drawn card; together they are all of it."""
+    own = dict(marks["timings"])
+    model = float(own.pop("predict", 0.0))
+    # What is written after the result delays nobody.
+    steps = {name: float(own.pop(name, 0.0)) for name in IN_THE_HOST}
+    after = float(own.pop("compare", 0.0)) + float(own.pop("objects", 0.0))
+    inside = marks["finished_at"] - marks["started_at"]
+    return {
+        "association released, planned": marks["created_at"] - answered,
+        "queued and taken": marks["started_at"] - marks["created_at"],
+        **steps,
+        "model": model,
+        "compare, objects": after,
+        "the host": inside - model - after - sum(steps.values()),
+        "commit, alert raised": marks["raised_at"] - marks["finished_at"],
+        "told to the browser": heard - marks["raised_at"],
+        "asks": asked - heard,
+        "answer": came - asked,
+        "drawn": drawn - came,
     }
-    return Measured(drawn - answered, float(timings.get("predict", 0.0)), steps)
-
-
-def _after(moment: str, clock: float) -> float:
-    return datetime.fromisoformat(moment).timestamp() - clock
 
 
 def main() -> None:
@@ -147,13 +195,13 @@ def main() -> None:
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
                 page = browser.new_page(viewport={"width": 1920, "height": 1080})
+                page.add_init_script(f"({WATCH})()")
                 page.goto(f"{house.url}/accounts/login/")
                 page.fill("input[name=login]", "er-bench")
                 page.fill("input[name=password]", password)
                 page.click("button[type=submit]")
                 page.goto(f"{house.url}/er")
                 page.wait_for_load_state("networkidle")
-                page.evaluate(WATCH)
                 for announce in (True, False):
                     kind = "count announced" if announce else "count not announced"
                     measured = []
@@ -164,7 +212,9 @@ def main() -> None:
                         )
                         if number:  # the first one warms the caches
                             measured.append(one)
-                        print(f"  {kind} {number}: {one.total:.2f} s {one.steps}")
+                        print(
+                            f"  {kind} {number}: {one.total:.2f} s, the model {one.model:.2f} s", flush=True
+                        )
                     results[kind] = summary(measured)
                 browser.close()
         finally:

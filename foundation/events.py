@@ -81,6 +81,13 @@ class TriageRunFinished(Event):
 
 
 @dataclass(frozen=True)
+class TriageDocumentsFiled(Event):
+    """SEG and SR of a run's result are in the archive; the result was told before."""
+
+    run_id: int
+
+
+@dataclass(frozen=True)
 class AlertRaised(Event):
     """An urgent alert waits for a named person."""
 

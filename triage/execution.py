@@ -1,4 +1,4 @@
-"""Do what a run asks: read the series, run the model, file SEG and SR, write the findings.
+"""Do what a run asks: read the series, run the model, write the findings, file SEG and SR.
 
 Knows no torch: a bundle runs in a process of its own (triage/inference/host).
 """
@@ -14,12 +14,9 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 from django.db import OperationalError
-from pydicom.dataset import Dataset
 
 from pacs.selectors import instance_paths
-from pacs.services import Outcome as StoreOutcome
-from pacs.services import store_derived
-from triage import registry, runs
+from triage import filing, registry, runs
 from triage.bundles import BundleRefused
 from triage.comparing import compared
 from triage.findings import BadAnswer, Said, findings_of, probability_of
@@ -27,19 +24,12 @@ from triage.inference.analysis import Analysis, OutsideLimits
 from triage.inference.host import process as models
 from triage.inference.host.failures import InputUnreadable, ModelFailed
 from triage.models import ModelState, ModelVersion, Outcome, TriageRun
-from triage.results.headers import read_headers
-from triage.results.seg import make_seg
-from triage.results.sr import Measured, make_srs
 
 log = structlog.get_logger(__name__)
 
 
 # Below the time after which Celery kills the worker's child (triage/tasks.py).
 LONGEST_RUN_SECONDS = 540.0
-
-
-class NotStored(Exception):
-    """The archive did not take a result object; the message says why."""
 
 
 class InputMissing(Exception):
@@ -87,15 +77,11 @@ def perform(lease: runs.Lease) -> None:
         _settle(lease, runs.fail, _first_line(error))
     except InputMissing as error:
         _settle(lease, runs.fail, str(error))
-    except (OSError, OperationalError, NotStored, InputUnreadable) as error:
-        text = str(error) if isinstance(error, NotStored | InputUnreadable) else type(error).__name__
-        _settle(lease, runs.put_back, f"the archive or the database failed: {text}")
+    except (OSError, OperationalError, InputUnreadable) as error:
+        _settle(lease, runs.put_back, _passing(error))
     except Exception as error:  # noqa: BLE001  (whatever a study makes a library do must end in the row)
-        # The message may quote patient data; where it happened does not.
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}:{last.lineno}"
-        log.error("triage_run_crashed", run_id=lease.run.pk, error=type(error).__name__, where=where)
-        _settle(lease, runs.fail, f"unexpected {type(error).__name__} in {where}")
+        log.error("triage_run_crashed", run_id=lease.run.pk, reason=_unexpected(error))
+        _settle(lease, runs.fail, _unexpected(error))
 
 
 def _settle(lease: runs.Lease, move: Callable[[runs.Lease, str], None], reason: str) -> None:
@@ -120,13 +106,10 @@ def _perform(lease: runs.Lease) -> None:
     if not {source.sop_instance_uid for source in analysis.sources} <= files.keys():
         raise BadAnswer("the model answered about instances that it was not given")
     said = compared(run, findings_of(run, analysis), analysis.sources, list(files.values()))
-    with_priors = time.monotonic()
-    seg, srs = _objects(analysis, said, files)
-    positive = any(one.present for one in said)
-    runs.finish(
+    done = runs.finish(
         lease,
         runs.Result(
-            outcome=Outcome.POSITIVE if positive else Outcome.NEGATIVE,
+            outcome=Outcome.POSITIVE if any(one.present for one in said) else Outcome.NEGATIVE,
             probability=probability_of(said),
             weights_sha256=analysis.weights_sha256,
             runtime=analysis.runtime,
@@ -134,33 +117,51 @@ def _perform(lease: runs.Lease) -> None:
                 # Beside the engine's own steps: loading, if it had to, and what the walls cost.
                 "load": round(max(0.0, analysed - began - sum(analysis.timings.values())), 3),
                 **analysis.timings,
-                "compare": round(with_priors - analysed, 3),
-                "objects": round(time.monotonic() - with_priors, 3),
+                "compare": round(time.monotonic() - analysed, 3),
             },
             findings=[one.finding for one in said],
-            seg_sop_instance_uid=str(seg.SOPInstanceUID) if seg is not None else "",
-            seg_series_instance_uid=str(seg.SeriesInstanceUID) if seg is not None else "",
-            sr_sop_instance_uid=str(srs[0].SOPInstanceUID),
             notes="; ".join(analysis.stack.notes) if analysis.stack is not None else "",
         ),
-        store=lambda: _store([seg, *srs] if seg is not None else srs),
     )
+    if done:
+        _file(run, said, analysis, files)
 
 
-def _objects(
-    analysis: Analysis, said: Sequence[Said], files: Mapping[str, Path]
-) -> tuple[Dataset | None, list[Dataset]]:
-    """The Segmentation of what was drawn, if anything was, and the SR documents."""
-    used = dict.fromkeys(source.sop_instance_uid for source in analysis.sources)
-    headers = read_headers([files[uid] for uid in used])
-    drawn = [(one.statement, one.mask) for one in said if one.mask is not None]
-    seg = make_seg(drawn, analysis.sources, headers) if drawn else None
-    for number, one in enumerate((one for one in said if one.mask is not None), start=1):
-        one.finding.segment_number = number
-    measured = [
-        Measured(one.statement, one.finding.segment_number, one.finding.key_sop_instance_uid) for one in said
-    ]
-    return seg, make_srs(measured, headers, seg)
+def file_documents(run_id: int) -> None:
+    """Make the documents of a result whose worker died before it had made them; nothing when none are missing.
+
+    Never raises for what a study or a bundle does: the run's row tells it.
+    """
+    run = filing.take(run_id=run_id)
+    if run is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            files = _files_of(run)
+            analysis = models.analyse(
+                list(files.values()),
+                registry.folder_of(run.model),
+                registry.pinned(run.model),
+                limits=limits_of(run.model),
+            )
+            _file(run, filing.as_recorded(run, findings_of(run, analysis)), analysis, files)
+    except ModelFailed as error:
+        filing.give_up(run, str(error), for_good=False)
+    except (filing.SaysOtherwise, OutsideLimits, BundleRefused, BadAnswer, InputMissing) as error:
+        filing.give_up(run, _first_line(error), for_good=True)
+    except (OSError, OperationalError, InputUnreadable) as error:
+        filing.give_up(run, _passing(error), for_good=False)
+
+
+def _file(run: TriageRun, said: Sequence[Said], analysis: Analysis, files: Mapping[str, Path]) -> None:
+    """The result stands, whatever becomes of its documents."""
+    try:
+        filing.file(run, said, analysis, files)
+    except (OSError, OperationalError, filing.NotStored) as error:
+        filing.give_up(run, _passing(error), for_good=False)
+    except Exception as error:  # noqa: BLE001  (whatever a study makes a library do must end in the row)
+        filing.give_up(run, _unexpected(error), for_good=True)
 
 
 def _files_of(run: TriageRun) -> dict[str, Path]:
@@ -178,15 +179,20 @@ def _files_of(run: TriageRun) -> dict[str, Path]:
     return files
 
 
-def _store(objects: list[Dataset]) -> None:
-    for result in store_derived(objects, "triage"):
-        if result.outcome not in (StoreOutcome.STORED, StoreOutcome.DUPLICATE):
-            raise NotStored(f"result object {result.outcome}: {result.reason}")
-
-
 def _told(error: ModelFailed, attempts: int) -> str:
     return f"{error} ({attempts} attempts)" if error.tries > 1 and attempts >= error.tries else str(error)
 
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _passing(error: Exception) -> str:
+    text = str(error) if isinstance(error, filing.NotStored | InputUnreadable) else type(error).__name__
+    return f"the archive or the database failed: {text}"
+
+
+def _unexpected(error: Exception) -> str:
+    """What happened and where; the message may quote patient data."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unexpected {type(error).__name__} in {Path(last.filename).name}:{last.lineno}"

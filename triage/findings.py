@@ -90,7 +90,7 @@ def _said(
     key = analysis.key_of(target) if present else None
     if present:
         _describe(finding, run, analysis, target, key)
-    return Said(finding, _statement(model, finding), mask, key)
+    return Said(finding, statement_of(model, finding), mask, key)
 
 
 def _describe(finding: Finding, run: TriageRun, analysis: Analysis, target: Target, key: int | None) -> None:
@@ -113,7 +113,8 @@ def _describe(finding: Finding, run: TriageRun, analysis: Analysis, target: Targ
         finding.key_series_instance_uid = run.series.series_instance_uid
 
 
-def _statement(model: ModelVersion, finding: Finding) -> Statement:
+def statement_of(model: ModelVersion, finding: Finding) -> Statement:
+    """What the documents say of a finding, from its row."""
     site = model.config.get("site")
     return Statement(
         model=model.name,
@@ -132,4 +133,6 @@ def _statement(model: ModelVersion, finding: Finding) -> Statement:
         probability_method=finding.probability_method,
         midline_shift_mm=finding.midline_shift_mm,
         midline_shift_uncertainty_mm=finding.midline_shift_uncertainty_mm,
+        comparison=finding.comparison,
+        growth_ml=finding.growth_ml,
     )

@@ -186,6 +186,13 @@ class TriageRun(models.Model):
     seg_sop_instance_uid = models.CharField(max_length=64, blank=True)
     seg_series_instance_uid = models.CharField(max_length=64, blank=True)
     sr_sop_instance_uid = models.CharField(max_length=64, blank=True)
+    documents_attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often SEG and SR of the result were begun; see triage/filing.py."
+    )
+    documents_attempted_at = models.DateTimeField(null=True, blank=True)
+    documents_reason = models.CharField(
+        max_length=200, blank=True, help_text="Why SEG and SR of the result are not in the archive, in words."
+    )
 
     class Meta:
         constraints = [

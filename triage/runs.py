@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 REASON_LENGTH = 500
 REQUEUE_AFTER = timedelta(seconds=30)
+RENEW_AFTER = timedelta(seconds=10)
 
 
 class LeaseLost(Exception):
@@ -59,7 +60,6 @@ class Result:
         timings: seconds by step.
         runtime: what computed it: torch, openvino, onnxruntime, cuda.
         findings: unsaved rows, without their run.
-        seg_sop_instance_uid, seg_series_instance_uid, sr_sop_instance_uid: objects made, or "".
         notes: what was left out of the input or is missing from it, in words.
     """
 
@@ -68,9 +68,6 @@ class Result:
     weights_sha256: str
     timings: dict[str, float]
     findings: list[Finding]
-    seg_sop_instance_uid: str = ""
-    seg_series_instance_uid: str = ""
-    sr_sop_instance_uid: str = ""
     notes: str = ""
     runtime: str = ""
 
@@ -113,15 +110,22 @@ def take(*, run_id: int, holder: str | None = None, urgency: int = 0) -> Lease |
 
 
 def renew(lease: Lease) -> None:
-    """Hold on for another lease time; raises LeaseLost when the run is no longer ours."""
-    until = timezone.now() + timedelta(seconds=settings.TRIAGE_LEASE_SECONDS)
-    held = TriageRun.objects.filter(pk=lease.run.pk, state=RunState.RUNNING, lease_token=lease.token)
-    if held.update(lease_until=until) == 0:
-        raise LeaseLost(f"Run {lease.run.pk} is no longer held by this worker.")
+    """Hold on for another lease time; raises LeaseLost when the run is no longer ours.
+
+    Asked after every step: while most of the lease is left it only looks, because each write waits for the disk.
+    """
+    run, now = lease.run, timezone.now()
+    until = now + timedelta(seconds=settings.TRIAGE_LEASE_SECONDS)
+    held = TriageRun.objects.filter(pk=run.pk, state=RunState.RUNNING, lease_token=lease.token)
+    fresh = run.lease_until is not None and until - run.lease_until < RENEW_AFTER
+    if not (held.exists() if fresh else held.update(lease_until=until)):
+        raise LeaseLost(f"Run {run.pk} is no longer held by this worker.")
+    if not fresh:
+        run.lease_until = until
 
 
-def finish(lease: Lease, result: Result, store: Callable[[], None] = lambda: None) -> None:
-    """Write the one result of a run.
+def finish(lease: Lease, result: Result) -> bool:
+    """Write the one result of a run and tell it; its documents follow (triage/filing.py).
 
     A model that retired meanwhile says nothing: the run ends as not analysed. Nothing is written under a
     hash that is not the registered one.
@@ -129,8 +133,9 @@ def finish(lease: Lease, result: Result, store: Callable[[], None] = lambda: Non
     Args:
         lease: must still hold.
         result: what the run says.
-        store: puts SEG and SR into the archive, in the same transaction: no result without its objects,
-            and no objects of a worker that lost its lease.
+
+    Returns:
+        Whether the run is done, and its worker may go on to the documents.
 
     Raises:
         LeaseLost: nothing was written.
@@ -140,26 +145,27 @@ def finish(lease: Lease, result: Result, store: Callable[[], None] = lambda: Non
             _move(lease, "refuse" if changed == withdrawal.RETIRED else "fail", reason=changed)
             publish(TriageRunFinished(run_id=lease.run.pk))
             log.warning("triage_result_dropped", run_id=lease.run.pk, reason=changed)
-            return
+            return False
         _move(
             lease,
             "finish",
             outcome=result.outcome,
             probability=result.probability,
             weights_sha256=result.weights_sha256,
-            seg_sop_instance_uid=result.seg_sop_instance_uid,
-            seg_series_instance_uid=result.seg_series_instance_uid,
-            sr_sop_instance_uid=result.sr_sop_instance_uid,
             timings=result.timings,
             runtime=result.runtime,
             reason=result.notes[:REASON_LENGTH],
+            # This worker makes the documents next. The sweep looks whether it lives.
+            lease_holder=lease.run.lease_holder,
+            documents_attempts=1,
+            documents_attempted_at=timezone.now(),
         )
         for finding in result.findings:
             finding.run = lease.run
             finding.save(force_insert=True)
-        store()
         publish(TriageRunFinished(run_id=lease.run.pk))
     log.info("triage_run_done", run_id=lease.run.pk, outcome=str(result.outcome), timings=result.timings)
+    return True
 
 
 def not_analysed(lease: Lease, reason: str) -> None:
@@ -307,10 +313,7 @@ def _move(lease: Lease, event: str, *, finished: bool = True, **updates: Any) ->
             lease.run,
             event,
             expected={"lease_token": lease.token},
-            lease_token="",
-            lease_until=None,
-            lease_holder="",
-            **updates,
+            **{"lease_token": "", "lease_until": None, "lease_holder": ""} | updates,
         )
     except LostRace as error:
         raise LeaseLost(f"Run {lease.run.pk} is no longer held by this worker.") from error

@@ -6,7 +6,7 @@ import structlog
 from django.conf import settings
 
 from foundation.queueing import Queue, enqueue, task
-from triage import early, planning, runs, waiting
+from triage import early, filing, planning, runs, waiting
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +39,22 @@ def run(run_id: int) -> None:
         perform(lease)
 
 
+@task(name="triage.file_documents", queue=Queue.INFERENCE, time_limit=RUN_LIMIT_SECONDS)
+def file_documents(run_id: int) -> None:
+    """Make the documents of a result whose worker died before it made them."""
+    from triage.execution import file_documents as make_them
+
+    make_them(run_id)
+
+
 @task(name="triage.sweep", time_limit=120)
 def sweep() -> None:
-    """Plan what no event planned and queue what the broker forgot. Cheap when there is nothing to do."""
+    """Plan what no event planned, queue what the broker forgot, and ask for documents that are missing.
+
+    Cheap when there is nothing to do.
+    """
+    for run_id in filing.due():
+        enqueue(file_documents, run_id)
     for study_id in planning.unplanned_studies().values_list("pk", flat=True)[:PLANS_PER_SWEEP]:
         planning.plan_runs(study_id=study_id)
     queue_due()

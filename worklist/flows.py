@@ -83,6 +83,11 @@ def result_moves_the_study(event: events.TriageRunFinished) -> None:
     ranking.place(study_id=_study_of(event.run_id), cause="AI result", tell_anyway=True)
 
 
+def documents_are_there(event: events.TriageDocumentsFiled) -> None:
+    """What was drawn can be shown from now on: pages that show the study ask for it."""
+    ranking.place(study_id=_study_of(event.run_id), cause="AI documents", tell_anyway=True)
+
+
 def plan_reaches_the_report(event: events.TriagePlanned) -> None:
     """A draft asks the reader what the models look for."""
     reports.refresh_suggestions(study_id=event.study_id)
@@ -231,6 +236,7 @@ def connect() -> None:
     events.subscribe(events.TriageStarted, triage_starts)
     events.subscribe(events.TriageRunFinished, critical_finding_rings)
     events.subscribe(events.TriageRunFinished, result_moves_the_study)
+    events.subscribe(events.TriageDocumentsFiled, documents_are_there)
     events.subscribe(events.TriagePlanned, plan_reaches_the_report)
     events.subscribe(events.TriageRunFinished, result_reaches_the_report)
     events.subscribe(events.TriageRunFinished, late_result_is_compared)

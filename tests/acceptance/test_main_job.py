@@ -115,12 +115,23 @@ def test_both_studies_are_analysed_and_the_bleed_stands_first(house: House, stud
     assert len(run["weights_sha256"]) == 64
 
 
+def _wait_for_documents(house: House, token: str, uid: str) -> None:
+    """They come after the result."""
+    path = f"/api/triage-runs/?study_instance_uid={uid}"
+    eventually(
+        lambda: all(run["documents_filed"] for run in house.api(path, token)["results"]),
+        60,
+        f"documents of {uid}",
+    )
+
+
 def test_seg_and_sr_of_both_pass_dciodvfy(house: House, studies: dict[str, Any], tmp_path: Path) -> None:
     import json
 
     checked = []
     for name in ("clean", "bleed"):
         uid = studies[name]
+        _wait_for_documents(house, studies["service"], uid)
         _, body = house.fetch(
             f"/dicom-web/studies/{uid}/series", studies["service"], "application/dicom+json"
         )

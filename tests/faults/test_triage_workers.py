@@ -98,6 +98,8 @@ def holder_of(run: TriageRun) -> int:
 
 
 def assert_one_result(run: TriageRun, *, attempts: int) -> None:
+    # The documents come after the result.
+    eventually(lambda: TriageRun.objects.get(pk=run.pk).sr_sop_instance_uid, SECONDS, "documents of the run")
     run.refresh_from_db()
     assert (run.state, run.reason, run.attempts) == (RunState.DONE, "", attempts)
     assert run.findings.filter(presence=Finding.Presence.PRESENT).count() == run.findings.count() == 1

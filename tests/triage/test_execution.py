@@ -19,7 +19,7 @@ from pacs.models import Instance, Study
 from tests.triage.conftest import ball_series
 from tests.triage.host.hostile import register_hostile
 from tests.triage.making import make_bright_bundle
-from triage import execution, planning, registry, runs, tasks
+from triage import execution, filing, planning, registry, runs, tasks
 from triage.inference.host import process as models
 from triage.models import Finding, ModelVersion, Outcome, RunState, TriageRun
 
@@ -160,18 +160,19 @@ def test_a_crash_inside_a_library_ends_as_failed_and_quotes_no_patient(
     assert "rgen" not in caplog.text + run.reason
 
 
-def test_a_crash_while_the_result_is_made_ends_as_failed_too(
+def test_a_crash_while_the_documents_are_made_leaves_the_result_and_says_so(
     bright: ModelVersion, stored: Stored, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def crash(*args: object) -> None:
         raise ZeroDivisionError("SYNTHETIC^Jürgen")
 
-    monkeypatch.setattr(execution, "read_headers", crash)
+    monkeypatch.setattr(filing, "read_headers", crash)
     with caplog.at_level(logging.DEBUG):
         run = carried_out(stored(ball_series()))
-    assert run.state == RunState.FAILED
-    assert run.reason.startswith("unexpected ZeroDivisionError in test_execution.py:")
-    assert "rgen" not in caplog.text + run.reason
+    assert (run.state, run.outcome, run.sr_sop_instance_uid) == (RunState.DONE, Outcome.POSITIVE, "")
+    assert run.documents_reason.startswith("unexpected ZeroDivisionError in test_execution.py:")
+    assert "rgen" not in caplog.text + run.documents_reason
+    assert filing.due() == []
 
 
 def test_a_model_that_kills_its_process_each_time_ends_as_failed_and_others_flow(

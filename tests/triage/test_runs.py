@@ -104,33 +104,19 @@ def test_the_late_write_of_a_lost_worker_changes_nothing(run: TriageRun, news: l
     age(run, lease_until=timezone.now() - timedelta(seconds=1))
     second = runs.take(run_id=run.pk)
     assert lost is not None and second is not None and second.run.attempts == 2
-    stored: list[str] = []
     for late in (
-        lambda: runs.finish(lost, result("9.9"), store=lambda: stored.append("lost")),
+        lambda: runs.finish(lost, result("9.9")),
         lambda: runs.fail(lost, "late"),
         lambda: runs.put_back(lost, "late"),
         lambda: runs.renew(lost),
     ):
         with pytest.raises(runs.LeaseLost):
             late()
-    runs.finish(second, result(), store=lambda: stored.append("second"))
+    runs.finish(second, result())
     with pytest.raises(runs.LeaseLost):
         runs.finish(lost, result("9.9"))
-    assert stored == ["second"] and list(Finding.objects.values_list("tracking_uid", flat=True)) == ["1.2.3"]
+    assert list(Finding.objects.values_list("tracking_uid", flat=True)) == ["1.2.3"]
     assert news.count(events.TriageRunFinished(run.pk)) == 1
-
-
-def test_without_its_objects_in_the_archive_there_is_no_result(run: TriageRun) -> None:
-    lease = runs.take(run_id=run.pk)
-    assert lease is not None
-
-    def store() -> None:
-        raise OSError("disk")
-
-    with pytest.raises(OSError, match="disk"):
-        runs.finish(lease, result(), store=store)
-    run.refresh_from_db()
-    assert run.state == RunState.RUNNING and not run.findings.exists()
 
 
 def test_a_run_that_kills_its_worker_every_time_ends_as_failed(

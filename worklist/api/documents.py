@@ -188,6 +188,8 @@ def run_document(run: TriageRun, view: View) -> dict[str, Any]:
         "finished_at": run.finished_at,
         "outcome": run.outcome,
         "outcome_reason": run.reason,
+        "documents_filed": bool(run.sr_sop_instance_uid),
+        "documents_reason": run.documents_reason,
         "findings": [finding_document(finding, run, view) for finding in run.findings.all()],
     }
 

@@ -181,6 +181,8 @@ class TriageRun(serializers.Serializer):
     finished_at = serializers.DateTimeField(allow_null=True)
     outcome = serializers.ChoiceField(choices=[("", "None yet"), *Outcome.choices])
     outcome_reason = serializers.CharField()
+    documents_filed = serializers.BooleanField(help_text="SEG and SR of the result are in the archive.")
+    documents_reason = serializers.CharField(help_text="Why they are not, where making them failed.")
     findings = Finding(many=True)
 
 

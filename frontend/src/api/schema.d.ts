@@ -2016,6 +2016,10 @@ export interface components {
             finished_at: string | null;
             outcome: components["schemas"]["TriageRunOutcomeEnum"] | components["schemas"]["BlankEnum"];
             outcome_reason: string;
+            /** @description SEG and SR of the result are in the archive. */
+            documents_filed: boolean;
+            /** @description Why they are not, where making them failed. */
+            documents_reason: string;
             findings: components["schemas"]["Finding"][];
         };
         /**
