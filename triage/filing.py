@@ -1,4 +1,4 @@
-"""The documents of a result: a Segmentation of what was drawn, and SR documents of what was said.
+"""The documents of a result: a Segmentation of what was drawn, SR documents of what was said, key images.
 
 They come after the result, because nobody who waits for an alert waits for them. The worker that wrote the
 result makes them at once. One that died in between left a result without documents: the sweep finds it and a
@@ -18,8 +18,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from foundation.events import TriageDocumentsFiled, publish
+from foundation.problems import Problem
 from pacs.services import Outcome as StoreOutcome
 from pacs.services import store_derived
 from triage import runs
@@ -27,6 +29,7 @@ from triage.findings import Said, statement_of
 from triage.inference.analysis import Analysis
 from triage.models import Finding, RunState, TriageRun
 from triage.results.headers import read_headers
+from triage.results.key_image import make_key_image
 from triage.results.seg import make_seg
 from triage.results.sr import Measured, make_srs
 
@@ -97,7 +100,9 @@ def file(run: TriageRun, said: Sequence[Said], analysis: Analysis, files: Mappin
         NotStored: the archive did not take them; nothing was written.
     """
     began = timezone.now()
-    seg, srs = _objects(analysis, said, files)
+    headers = _headers(analysis, files)
+    seg, srs = _objects(analysis, said, headers)
+    key_images = _key_images(analysis, said, files, headers)
     took = round((timezone.now() - began).total_seconds(), 3)
     with transaction.atomic():
         # First, so that of two who made them one waits here, and loses.
@@ -113,7 +118,7 @@ def file(run: TriageRun, said: Sequence[Said], analysis: Analysis, files: Mappin
             return False
         for one in said:
             Finding.objects.filter(pk=one.finding.pk).update(segment_number=one.finding.segment_number)
-        _store([seg, *srs] if seg is not None else srs)
+        _store([*([seg] if seg is not None else []), *srs, *key_images])
         publish(TriageDocumentsFiled(run_id=run.pk))
     log.info("triage_documents_filed", run_id=run.pk)
     return True
@@ -157,12 +162,15 @@ def _free(run: TriageRun) -> bool:
     return begun is None or begun <= timezone.now() - PAUSE or not runs.holder_lives(run.lease_holder or "")
 
 
+def _headers(analysis: Analysis, files: Mapping[str, Path]) -> list[Dataset]:
+    used = dict.fromkeys(source.sop_instance_uid for source in analysis.sources)
+    return read_headers([files[uid] for uid in used])
+
+
 def _objects(
-    analysis: Analysis, said: Sequence[Said], files: Mapping[str, Path]
+    analysis: Analysis, said: Sequence[Said], headers: Sequence[Dataset]
 ) -> tuple[Dataset | None, list[Dataset]]:
     """The Segmentation of what was drawn, if anything was, and the SR documents."""
-    used = dict.fromkeys(source.sop_instance_uid for source in analysis.sources)
-    headers = read_headers([files[uid] for uid in used])
     drawn = [(one.statement, one.mask) for one in said if one.mask is not None]
     seg = make_seg(drawn, analysis.sources, headers) if drawn else None
     for number, one in enumerate((one for one in said if one.mask is not None), start=1):
@@ -171,6 +179,34 @@ def _objects(
         Measured(one.statement, one.finding.segment_number, one.finding.key_sop_instance_uid) for one in said
     ]
     return seg, make_srs(measured, headers, seg)
+
+
+def _key_images(
+    analysis: Analysis, said: Sequence[Said], files: Mapping[str, Path], headers: Sequence[Dataset]
+) -> list[Dataset]:
+    """One picture for each finding that is present; an image that nobody can decode makes none."""
+    by_uid = {str(header.SOPInstanceUID): header for header in headers}
+    series_instance_uid = generate_uid()
+    made: list[Dataset] = []
+    for one in said:
+        if one.key is None:
+            continue
+        source = analysis.sources[one.key]
+        try:
+            made.append(
+                make_key_image(
+                    one.statement,
+                    files[source.sop_instance_uid],
+                    by_uid[source.sop_instance_uid],
+                    frame=source.frame,
+                    mask=None if one.mask is None else one.mask[one.key],
+                    series_instance_uid=series_instance_uid,
+                    number=len(made) + 1,
+                )
+            )
+        except Problem as problem:
+            log.warning("key_image_missing", finding=one.finding.code, reason=problem.title)
+    return made
 
 
 def _store(objects: list[Dataset]) -> None:

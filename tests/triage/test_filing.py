@@ -86,13 +86,13 @@ def test_documents_of_a_worker_that_died_are_made_by_the_next_under_the_findings
     assert filing.due() == [left.pk]
     tasks.file_documents(left.pk)
     left.refresh_from_db()
-    assert derived(left) == [("SEG", 1), ("SR", 1)] and filing.due() == []
+    assert derived(left) == [("OT", 1), ("SEG", 1), ("SR", 1)] and filing.due() == []
     finding = left.findings.get()
     assert (finding.pk, finding.tracking_uid, finding.segment_number) == (told.pk, told.tracking_uid, 1)
     seg = pydicom.dcmread(storage.path_of(Instance.objects.get(sop_instance_uid=left.seg_sop_instance_uid)))
     assert seg.SegmentSequence[0].TrackingUID == told.tracking_uid
     tasks.file_documents(left.pk)
-    assert derived(left) == [("SEG", 1), ("SR", 1)]
+    assert derived(left) == [("OT", 1), ("SEG", 1), ("SR", 1)]
 
 
 def test_of_many_workers_at_one_instant_one_makes_the_documents(
@@ -138,7 +138,7 @@ def test_documents_that_another_worker_has_filed_meanwhile_are_not_filed_twice(
     monkeypatch.setattr(filing, "make_srs", slow)
     tasks.file_documents(left.pk)
     left.refresh_from_db()
-    assert derived(left) == [("SEG", 1), ("SR", 1)] and left.documents_reason == ""
+    assert derived(left) == [("OT", 1), ("SEG", 1), ("SR", 1)] and left.documents_reason == ""
 
 
 def test_what_a_living_worker_makes_is_left_to_it_for_ten_minutes(left: TriageRun) -> None:

@@ -161,8 +161,12 @@ def test_a_classifier_of_slice_windows_names_the_key_slice(bundles: Path, stored
     assert finding.probability_method == "logistic on the network's logit, highest window"
     assert depth_of_key(datasets, finding.key_sop_instance_uid) < 14.0
     assert finding.slice_from == finding.slice_to and finding.slice_from is not None
-    (report,) = derived(run.study)
+    report, key_image = derived(run.study)
     assert finding.key_sop_instance_uid in report.to_json()
+    assert (
+        finding.key_sop_instance_uid in key_image.to_json()
+        and "not for diagnosis" in key_image.SeriesDescription
+    )
 
 
 def test_a_segmentation_by_slice_windows_marks_the_ball_where_it_is(bundles: Path, stored: Stored) -> None:
@@ -183,7 +187,7 @@ def test_a_segmentation_by_slice_windows_marks_the_ball_where_it_is(bundles: Pat
     (finding,) = run.findings.all()
     assert finding.volume_ml == pytest.approx(4 / 3 * np.pi * 1.4**3, rel=0.3)
     assert finding.centroid_lps_mm == pytest.approx(list(CENTRE), abs=2.0)
-    assert {d.Modality for d in derived(run.study)} == {"SEG", "SR"}
+    assert {d.Modality for d in derived(run.study)} == {"SEG", "SR", "OT"}
 
 
 @pytest.mark.parametrize(("dimensions", "radius"), [(3, 14.0), (2.5, 14.0)])
@@ -208,7 +212,7 @@ def test_a_detector_gives_boxes_in_the_patient_with_their_key_slice(
     assert finding.probability == pytest.approx(0.9)
     assert depth_of_key(datasets, finding.key_sop_instance_uid) < 5.0
     assert finding.largest_diameter_mm == pytest.approx(2 * radius * 2**0.5, rel=0.25)
-    assert run.seg_sop_instance_uid == "" and [d.Modality for d in derived(run.study)] == ["SR"]
+    assert run.seg_sop_instance_uid == "" and [d.Modality for d in derived(run.study)] == ["SR", "OT"]
 
 
 def test_a_detector_that_finds_no_box_says_absent_once(bundles: Path, stored: Stored) -> None:
