@@ -78,10 +78,10 @@ def volume(value_ml: float) -> str:
 
 
 def midline(shift_mm: float, uncertainty_mm: float | None) -> str:
-    """`midline shift 4 mm (+/- 1) to the left`; one that the uncertainty covers is none that is told apart."""
+    """`midline shift 4 mm (+/- 1) to the left`; "" for one that the uncertainty covers, for AI denies nothing."""
     within = uncertainty_mm or 0.0
     if abs(shift_mm) <= within or abs(shift_mm) < 1.0:
-        return f"no midline shift beyond {max(within, 1.0):.0f} mm"
+        return ""
     interval = f" (+/- {within:.0f})" if within else ""
     return f"midline shift {abs(shift_mm):.0f} mm{interval} to the {'left' if shift_mm > 0 else 'right'}"
 
@@ -98,7 +98,8 @@ def _details(finding: FindingFact, section: str) -> list[str]:
     if finding.subtype:
         details.append(finding.subtype)
     if finding.midline_shift_mm is not None:
-        details.append(midline(finding.midline_shift_mm, finding.midline_shift_uncertainty_mm))
+        shift = midline(finding.midline_shift_mm, finding.midline_shift_uncertainty_mm)
+        details += [shift] if shift else []
     if finding.against_prior:
         details.append(finding.against_prior)
     if section == "findings" and finding.slice_from is not None:

@@ -20,13 +20,12 @@ export function milliliters(value: number): string {
   return `${value < 10 ? value.toFixed(1) : String(Math.round(value))} mL`;
 }
 
-/** Shift of the midline with its uncertainty; one that the uncertainty covers is not called a shift. */
+/** Shift of the midline with its uncertainty; "" for one that the uncertainty covers, for AI denies nothing. */
 export function midlineText(finding: Finding): string {
   const { midline_shift_mm: shift, midline_shift_uncertainty_mm: within } = finding;
   if (shift === null) return "";
   const about = within === null ? "" : ` ± ${within.toFixed(0)}`;
-  if (Math.abs(shift) <= Math.max(within ?? 0, 1))
-    return `no midline shift beyond ${Math.max(within ?? 0, 1).toFixed(0)} mm`;
+  if (Math.abs(shift) <= Math.max(within ?? 0, 1)) return "";
   return `midline shift ${Math.abs(shift).toFixed(0)}${about} mm to the ${shift > 0 ? "left" : "right"}`;
 }
 
