@@ -153,17 +153,17 @@ def timeline(
     """Seconds of each step from the last C-STORE answer to the drawn card; together they are all of it."""
     own = dict(marks["timings"])
     model = float(own.pop("predict", 0.0))
-    # What is written after the result delays nobody.
+    # The documents are made after the result and delay nobody: `objects` is not among these.
     steps = {name: float(own.pop(name, 0.0)) for name in IN_THE_HOST}
-    after = float(own.pop("compare", 0.0)) + float(own.pop("objects", 0.0))
+    compared = float(own.pop("compare", 0.0))
     inside = marks["finished_at"] - marks["started_at"]
     return {
         "association released, planned": marks["created_at"] - answered,
         "queued and taken": marks["started_at"] - marks["created_at"],
         **steps,
         "model": model,
-        "compare, objects": after,
-        "the host": inside - model - after - sum(steps.values()),
+        "compared with priors": compared,
+        "the host": inside - model - compared - sum(steps.values()),
         "commit, alert raised": marks["raised_at"] - marks["finished_at"],
         "told to the browser": heard - marks["raised_at"],
         "asks": asked - heard,

@@ -54,3 +54,19 @@ def test_without_a_skull_everything_is_looked_at() -> None:
     hu = _shell()
     hu[hu > 500] = -1000.0
     assert analysable(hu, SPACING).all()
+
+
+def test_the_answer_for_one_volume_is_kept_only_while_nobody_can_change_it() -> None:
+    hu = _shell()
+    first = analysable(hu, SPACING)
+    hu[:] = -1000.0
+    assert (
+        analysable(hu, SPACING).all() and not first.all()
+    )  # no skull any more: seen, because it was asked anew
+    fixed = _shell()
+    fixed.flags.writeable = False
+    kept = analysable(fixed, SPACING)
+    kept[:] = False
+    again = analysable(fixed, SPACING)
+    assert (again == first).all()
+    assert not (analysable(fixed, (4.0, 4.0, 4.0)) == first).all()

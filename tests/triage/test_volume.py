@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from tests.triage.making import BACKGROUND_HU, BLOB_HU, make_stack, rotation
+from triage.inference import volume as resampling
 from triage.inference.volume import AIR_HU, SliceStack, VolumeError, mask_to_stack, to_regular
 
 AXIAL = (np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
@@ -190,3 +191,42 @@ def test_one_slice_is_no_volume_and_a_foreign_mask_is_refused() -> None:
         to_regular(replace(stack, pixels=stack.pixels[:1]), SPACING)
     with pytest.raises(ValueError, match="mask"):
         mask_to_stack(np.zeros((2, 2, 2), dtype=bool), to_regular(stack, SPACING), stack)
+
+
+@given(
+    st.sampled_from([AXIAL, FEET_FIRST, (AXIAL[0], -AXIAL[1])]),
+    st.lists(st.floats(0.6, 7.0), min_size=5, max_size=14),
+    st.tuples(st.floats(0.5, 9.0), st.floats(0.3, 6.0), st.floats(0.3, 6.0)),
+    st.sampled_from([(14, 9), (2, 3), (20, 20)]),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_quick_way_for_straight_slices_gives_what_the_general_way_gives(
+    directions: tuple[np.ndarray, np.ndarray],
+    gaps: list[float],
+    spacing: tuple[float, float, float],
+    shape: tuple[int, int],
+) -> None:
+    stack = make_stack(
+        centre=np.zeros(3), radius_mm=5, row_direction=directions[0], column_direction=directions[1],
+        depths_mm=np.r_[0.0, np.cumsum(gaps)], thickness_mm=gaps[0], size=4,
+    )  # fmt: skip
+    noise = np.random.default_rng(len(gaps)).normal(0, 500, (len(gaps) + 1, *shape)).astype(np.float32)
+    stack = replace(stack, pixels=noise, pixel_spacing_mm=(0.7, 1.1))
+    assert resampling._is_straight(stack)
+    quick = to_regular(stack, spacing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resampling, "_is_straight", lambda stack: False)
+        general = to_regular(stack, spacing)
+    assert quick.origin_lps_mm == general.origin_lps_mm and quick.array.shape == general.array.shape
+    np.testing.assert_allclose(quick.array, general.array, atol=0.01)
+
+
+def test_tilted_turned_and_shifted_slices_go_the_general_way() -> None:
+    straight = make_stack(
+        centre=np.zeros(3), radius_mm=5, row_direction=AXIAL[0], column_direction=AXIAL[1],
+        depths_mm=even(4.0, 6), thickness_mm=4.0, size=8,
+    )  # fmt: skip
+    shifted = replace(straight, positions=straight.positions + np.arange(6)[:, None] * [0.0, 0.1, 0.0])
+    turn = rotation([0, 0, 0.01])
+    turned = replace(straight, row_direction=turn @ straight.row_direction, column_direction=turn @ AXIAL[1])
+    assert [resampling._is_straight(one) for one in (straight, shifted, turned)] == [True, False, False]

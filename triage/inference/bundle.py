@@ -111,7 +111,8 @@ class LoadedBundle:
         return np.asarray(cut.numpy(), dtype=np.float32)
 
     def _prepared(self, image: NDArray[np.floating[Any]]) -> torch.Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+        # A copy: a transform may work in place, and the volume is measured once more afterwards.
+        tensor = torch.from_numpy(np.array(image, dtype=np.float32, order="C"))
         return torch.as_tensor(self.preprocessing(tensor))[None]
 
     def _computed(self) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,30 @@ _SMALLEST_ML = 500.0
 _SMALLEST_SHARE_OF_WIDEST_SLICE = 0.25
 
 
+Measure = Callable[[NDArray[np.floating[Any]], Sequence[float]], NDArray[np.bool_] | None]
+
+
+def _remembered(measure: Measure) -> Measure:
+    """Guard, extraction and midline ask about one volume each: the answer to the last one is kept.
+
+    Only about a volume that nobody can write to; callers get copies.
+    """
+    last: list[tuple[weakref.ref[NDArray[Any]], tuple[float, ...], NDArray[np.bool_] | None]] = []
+
+    @functools.wraps(measure)
+    def ask(volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]) -> NDArray[np.bool_] | None:
+        spacing = tuple(float(v) for v in spacing_mm)
+        for about, at, answer in last:
+            if about() is volume_hu and at == spacing:
+                return None if answer is None else answer.copy()
+        answer = measure(volume_hu, spacing)
+        if not volume_hu.flags.writeable:
+            last[:] = [(weakref.ref(volume_hu), spacing, None if answer is None else answer.copy())]
+        return answer
+
+    return ask
+
+
 def analysable(volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
     """Voxels that may hold a bleed: inside the skull, in slices that show enough of the cavity.
 
@@ -27,9 +53,17 @@ def analysable(volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]
     below a quarter of the widest one. In the base, where no slice is closed, the outline of the cavity above holds
     for 45 mm.
     """
+    found = _analysable(volume_hu, spacing_mm)
+    return np.ones(volume_hu.shape, dtype=bool) if found is None else found
+
+
+@_remembered
+def _analysable(
+    volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]
+) -> NDArray[np.bool_] | None:
     cavity = closed_cavity(volume_hu, spacing_mm)
     if cavity is None:
-        return np.ones(volume_hu.shape, dtype=bool)
+        return None
     area = cavity.sum(axis=(1, 2))
     cavity[area < _SMALLEST_SHARE_OF_WIDEST_SLICE * area.max()] = False
     lowest = int(np.flatnonzero(cavity.any(axis=(1, 2)))[0])
@@ -40,6 +74,7 @@ def analysable(volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]
     return result
 
 
+@_remembered
 def closed_cavity(
     volume_hu: NDArray[np.floating[Any]], spacing_mm: Sequence[float]
 ) -> NDArray[np.bool_] | None:

@@ -108,6 +108,7 @@ def analyse(
             check_slices(stack, limits)
         with _timed("resample", timings, between_steps):
             regular = to_regular(stack, bundle.spacing_mm)
+        with _timed("guard", timings, between_steps):
             reasons = check_stack(stack, limits)
             reasons += check_input(regular.array, regular.spacing_mm, limits)
     except VolumeError as error:

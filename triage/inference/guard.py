@@ -119,7 +119,8 @@ def check_input(
     if not np.isfinite(volume).all():
         return ["the volume holds values that are not numbers"]
     in_hu = "CT" in (limits.get("modality") or ["CT"])
-    if in_hu and float(volume.min()) >= 0.0 and float(volume.max()) <= 255.0:
+    # Within a half, because resampling rounds.
+    if in_hu and float(volume.min()) >= -0.5 and float(volume.max()) <= 255.5:
         return ["the grey values run from 0 to 255: an 8-bit picture, not Hounsfield units"]
     measures = asdict(measure_input(volume, spacing_mm))
     reasons = []

@@ -187,6 +187,15 @@ def _lowest(mask: Mask, slices: int) -> Mask:
     return np.asarray(ndimage.minimum_filter1d(raw, slices, axis=0, mode="nearest").astype(bool))
 
 
+def _opened(mask: Mask, size: int) -> Mask:
+    """An opening by `size` x `size` pixels in each slice; outside the grid is nothing."""
+    raw = np.ascontiguousarray(mask).view(np.uint8)
+    for extreme in (ndimage.minimum_filter1d, ndimage.maximum_filter1d):
+        for axis in (1, 2):
+            raw = extreme(raw, size, axis=axis, mode="constant")
+    return np.asarray(raw.astype(bool))
+
+
 def _thicker(mask: Mask) -> Mask:
     """The mask and the slices right above and below."""
     thick = mask.copy()
@@ -206,7 +215,7 @@ def _cut(tissue: Mask, nothing: Mask, axis: int, way: int) -> Mask:
 
 def _air_above_share(coarse: NDArray[np.float32], filled: Mask, nothing: Mask, voxel_ml: float) -> float:
     """Of the air that tissue encloses in its slice, outside the skull's cavity, the part above its middle."""
-    tissue = ndimage.binary_opening(coarse > -300.0, structure=np.ones((1, 5, 5)))
+    tissue = _opened(coarse > -300.0, 5)
     labels, count = ndimage.label(tissue)
     if not count:
         return 0.0

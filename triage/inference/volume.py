@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 Array = NDArray[np.float32]
 Points = NDArray[np.float64]
@@ -22,6 +22,7 @@ Points = NDArray[np.float64]
 AIR_HU = -1024.0
 # Blur before sampling coarser than the pixels, in target steps: little aliasing, little loss.
 _ANTI_ALIAS = 0.4
+_BLUR: Final[dict[str, Any]] = {"mode": "nearest", "truncate": 3.0}
 _MOST_SUBSAMPLES = 8
 
 
@@ -118,7 +119,7 @@ class RegularVolume:
     """An axis-aligned LPS grid: x grows to the left, y to the back, z to the head.
 
     Attributes:
-        array: float32 [z, y, x] in HU, -1024 where no slice is (MR: 0).
+        array: float32 [z, y, x] in HU, -1024 where no slice is (MR: 0); read-only from `to_regular`.
         spacing_mm: (z, y, x).
         origin_lps_mm: patient (x, y, z) of the centre of voxel [0, 0, 0].
     """
@@ -162,11 +163,72 @@ def to_regular(stack: SliceStack, spacing_mm: tuple[float, float, float]) -> Reg
     low, high = _bounds(stack)
     size = np.maximum(1, np.ceil((high - low) / step - 1e-6)).astype(int)
     origin = (low + high) / 2.0 - (size - 1) / 2.0 * step
-    planes = _smoothed(stack, step)
     through = int(np.argmax(np.abs(stack.normal)))
     count = int(np.clip(step[through] / np.median(stack.gaps_mm), 1, _MOST_SUBSAMPLES))
     shifts = np.zeros((count, 3))
     shifts[:, through] = ((np.arange(count) + 0.5) / count - 0.5) * step[through]
+    resample = _along_the_axes if _is_straight(stack) else _anywhere
+    array = resample(stack, step, origin, size, shifts)
+    array.flags.writeable = False
+    return RegularVolume(array, spacing_mm, (float(origin[0]), float(origin[1]), float(origin[2])))
+
+
+def _is_straight(stack: SliceStack) -> bool:
+    """Do rows, columns and slices run along the patient's axes, the slices right above each other?"""
+    right, down = np.abs(stack.row_direction), np.abs(stack.column_direction)
+    above = np.abs(stack.positions[:, :2] - stack.positions[0, :2]).max()
+    return bool(right[0] > 1.0 - 1e-9 and down[1] > 1.0 - 1e-9 and above < 1e-3)
+
+
+def _along_the_axes(
+    stack: SliceStack, step: Points, origin: Points, size: NDArray[np.int_], shifts: Points
+) -> Array:
+    """What `_anywhere` gives for a straight stack, one axis after the other: most heads, ten times as fast."""
+    down, across = stack.pixel_spacing_mm
+    rows, columns = stack.pixels.shape[1:]
+    x, y, z = (origin[axis] + np.arange(size[axis]) * step[axis] for axis in range(3))
+    column = (x - stack.positions[0, 0]) * stack.row_direction[0] / across
+    row = (y - stack.positions[0, 1]) * stack.column_direction[1] / down
+    to_y, to_x = _weights(row, rows, _blur(step[1], down)), _weights(column, columns, _blur(step[0], across))
+    planes = np.stack([(to_y @ plane) @ to_x.T for plane in stack.pixels])
+    planes[:, (row < -0.5) | (row > rows - 0.5)] = stack.empty
+    planes[:, :, (column < -0.5) | (column > columns - 0.5)] = stack.empty
+    array = np.zeros((size[2], size[1], size[0]), dtype=np.float32)
+    bottom, top = stack.slabs_mm[0, 0], stack.slabs_mm[-1, 1]
+    for shift in shifts[:, 2]:
+        depth = z + shift
+        lower = np.clip(np.searchsorted(stack.depths_mm, depth, side="right") - 1, 0, len(planes) - 2)
+        part = np.clip((depth - stack.depths_mm[lower]) / stack.gaps_mm[lower], 0.0, 1.0)
+        part = part.astype(np.float32)[:, None, None]
+        sampled = planes[lower] * (1.0 - part) + planes[lower + 1] * part
+        sampled[(depth < bottom) | (depth > top)] = stack.empty
+        array += sampled / np.float32(len(shifts))
+    return array
+
+
+def _weights(place: Points, count: int, sigma: float) -> sparse.csr_array:
+    """float32 [place, pixel]: linear between the pixels of a row that was blurred by `sigma` pixels."""
+    inside = np.clip(place, 0.0, count - 1.0)
+    first = np.minimum(inside.astype(np.int64), max(count - 2, 0))
+    second, part = np.minimum(first + 1, count - 1), inside - first
+    linear = np.zeros((len(place), count))
+    linear[np.arange(len(place)), first] = 1.0 - part
+    linear[np.arange(len(place)), second] += part
+    if sigma:
+        linear = linear @ ndimage.gaussian_filter1d(np.eye(count), sigma, axis=0, **_BLUR)
+    return sparse.csr_array(linear.astype(np.float32))
+
+
+def _blur(wanted: float, native: float) -> float:
+    """Standard deviation in pixels of the blur before sampling at `wanted` mm; 0 where pixels are as coarse."""
+    return _ANTI_ALIAS * wanted / native if wanted > native else 0.0
+
+
+def _anywhere(
+    stack: SliceStack, step: Points, origin: Points, size: NDArray[np.int_], shifts: Points
+) -> Array:
+    """The grid's voxels one by one, however the slices lie."""
+    planes = _smoothed(stack, step)
     nx, ny, nz = (int(n) for n in size)
     array = np.empty((nz, ny, nx), dtype=np.float32)
     plane = np.zeros((ny, nx, 3))
@@ -174,8 +236,8 @@ def to_regular(stack: SliceStack, spacing_mm: tuple[float, float, float]) -> Reg
     plane[..., 1] = (origin[1] + np.arange(ny) * step[1])[:, None]
     for k in range(nz):
         plane[..., 2] = origin[2] + k * step[2]
-        array[k] = sum(_sample(stack, planes, plane + shift) for shift in shifts) / count
-    return RegularVolume(array, spacing_mm, (float(origin[0]), float(origin[1]), float(origin[2])))
+        array[k] = sum(_sample(stack, planes, plane + shift) for shift in shifts) / len(shifts)
+    return array
 
 
 def mask_to_stack(mask: NDArray[np.bool_], regular: RegularVolume, stack: SliceStack) -> NDArray[np.bool_]:
@@ -231,15 +293,12 @@ def _smoothed(stack: SliceStack, step: Points) -> Array:
     down, across = stack.pixel_spacing_mm
     wanted_down = step[np.argmax(np.abs(stack.column_direction))]
     wanted_across = step[np.argmax(np.abs(stack.row_direction))]
-    sigma = [
-        _ANTI_ALIAS * wanted / native if wanted > native else 0.0
-        for wanted, native in ((wanted_down, down), (wanted_across, across))
-    ]
+    sigma = [_blur(wanted_down, down), _blur(wanted_across, across)]
     if not any(sigma):
         return stack.pixels
     smooth = np.empty_like(stack.pixels)
     for index, plane in enumerate(stack.pixels):
-        ndimage.gaussian_filter(plane, sigma, output=smooth[index], mode="nearest", truncate=3.0)
+        ndimage.gaussian_filter(plane, sigma, output=smooth[index], **_BLUR)
     return smooth
 
 

@@ -26,20 +26,24 @@ const TOPIC_QUERIES: Record<Topic, readonly (readonly string[])[]> = {
 const pending = new Set<string>();
 let flushTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** Gathers a burst of changes into one refetch per query. */
-function invalidateSoon(keys: readonly (readonly string[])[]): void {
+function flush(): void {
+  clearTimeout(flushTimer);
+  flushTimer = undefined;
+  const burst = [...pending];
+  pending.clear();
+  burst.forEach((key) => void queryClient.invalidateQueries({ queryKey: JSON.parse(key) as string[] }));
+}
+
+/** Gathers a burst of changes into one refetch per query; an alert does not wait for the burst to end. */
+function invalidate(keys: readonly (readonly string[])[], now: boolean): void {
   keys.forEach((key) => pending.add(JSON.stringify(key)));
-  flushTimer ??= setTimeout(() => {
-    flushTimer = undefined;
-    const burst = [...pending];
-    pending.clear();
-    burst.forEach((key) => void queryClient.invalidateQueries({ queryKey: JSON.parse(key) as string[] }));
-  }, 150);
+  if (now) flush();
+  else flushTimer ??= setTimeout(flush, 150);
 }
 
 function onChange(change: Change): void {
   listeners.get(change.topic)?.forEach((listen) => listen(change));
-  invalidateSoon(TOPIC_QUERIES[change.topic]);
+  invalidate(TOPIC_QUERIES[change.topic], change.topic === "alerts");
 }
 
 let connection: LiveConnection | null = null;
