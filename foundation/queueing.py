@@ -14,8 +14,12 @@ import structlog
 from celery import current_app, shared_task  # noqa: TID251  (the one door)
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
+
+# A pooled connection to a broker that was killed tells so in the client library's own words.
+UNREACHABLE = (OperationalError, OSError, RedisError)
 
 
 class Queue(StrEnum):
@@ -50,7 +54,7 @@ def enqueue(celery_task: Any, *ids: int, queue: Queue | None = None) -> None:
     def send() -> None:
         try:
             celery_task.apply_async(args=ids, **options)
-        except (OperationalError, OSError) as error:
+        except UNREACHABLE as error:
             # The row says what is to be done; the sweeper sends it when the broker is back.
             log.warning("broker_unreachable", task=celery_task.name, error=type(error).__name__)
 
@@ -62,7 +66,7 @@ def broker_answers() -> bool:
     try:
         with current_app.connection_for_write(connect_timeout=2) as connection:
             connection.ensure_connection(max_retries=0, timeout=2)
-    except (OperationalError, OSError):
+    except UNREACHABLE:
         return False
     return True
 
@@ -71,7 +75,7 @@ def queues_served(*, expected: int, timeout: float = 1.0) -> set[str]:
     """Queues with a living worker, by remote ping; returns as soon as `expected` workers answered."""
     try:
         replies = current_app.control.ping(timeout=timeout, limit=expected)
-    except (OperationalError, OSError):
+    except UNREACHABLE:
         return set()
     return {node.split("@", 1)[0] for reply in replies for node in reply}
 
@@ -86,7 +90,7 @@ def workers_say(command: str, *, expected: int, timeout: float = 1.0) -> list[di
     """
     try:
         replies = current_app.control.broadcast(command, reply=True, timeout=timeout, limit=expected)
-    except (OperationalError, OSError):
+    except UNREACHABLE:
         return []
     return [
         answer for reply in replies or [] for answer in reply.values() if isinstance(answer, dict) and answer

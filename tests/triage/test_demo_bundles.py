@@ -33,7 +33,7 @@ def test_a_large_effusion_on_a_synthetic_radiograph_is_a_finding_with_its_key_im
     assert effusion.key_sop_instance_uid == str(made.datasets[0].SOPInstanceUID)
     assert effusion.criticality == "urgent"
     assert effusion.probability_method == "logistic on the network's logit (Platt)"
-    (report,) = derived(run.study)
+    (report,) = (document for document in derived(run.study) if document.Modality == "SR")
     assert groups(report) == {"Pleural effusion": "Present"}
 
 
