@@ -40,6 +40,7 @@ class Audience:
 
 
 LAST_RUNG = 2
+CLOCKS_DIFFER_BY = timedelta(seconds=60)
 
 
 def audience(rung: int, department: str) -> Audience:
@@ -62,6 +63,19 @@ def next_rung(rung: int, department: str) -> int:
 def deadline(now: datetime, rung_seconds: int) -> datetime:
     """When an unanswered alert that was told at `now` goes on."""
     return now + timedelta(seconds=rung_seconds)
+
+
+def set_by_another_clock(deadline_at: datetime, now: datetime, rung_seconds: int) -> bool:
+    """True when no clock that agrees with `now` can have set this deadline: the clock was put back since.
+
+    Machines whose clocks differ by up to a minute agree.
+    """
+    return deadline_at > deadline(now, rung_seconds) + CLOCKS_DIFFER_BY
+
+
+def answered_at(raised_at: datetime, now: datetime) -> datetime:
+    """When an alert counts as answered: not before it was raised, though the clock was put back since."""
+    return max(raised_at, now)
 
 
 def rings(*, comparison: str, answered_before: bool, grown_since: bool, known_rings_again: bool) -> bool:

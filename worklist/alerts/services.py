@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -97,7 +97,9 @@ def raise_missing() -> int:
 
 def escalate_due() -> int:
     """Send every unanswered alert whose deadline passed to its next rung; returns how many."""
-    due = Alert.objects.filter(state__in=OPEN_ALERT_STATES, deadline_at__lte=timezone.now())
+    now = timezone.now()
+    _mend_deadlines(now)
+    due = Alert.objects.filter(state__in=OPEN_ALERT_STATES, deadline_at__lte=now)
     return sum(_escalate(alert) for alert in due.order_by("deadline_at"))
 
 
@@ -132,7 +134,7 @@ def acknowledge(
                     "acknowledge",
                     acknowledged_by=user,
                     acknowledged_name=name,
-                    acknowledged_at=timezone.now(),
+                    acknowledged_at=policy.answered_at(alert.raised_at, timezone.now()),
                     read_back=read_back,
                 )
                 _log_step(alert, who=name, channel=PAGE, outcome="acknowledged, result read back")
@@ -250,6 +252,23 @@ def _note_known(run: TriageRun, finding: Finding, earlier: Alert) -> None:
         _log_step(alert, who="nobody", channel=RULE, outcome=in_words(finding, earlier)[:OUTCOME_LENGTH])
         announce(Topic.ALERTS, alert.pk, alert.version)
     log.info("alert_not_rung", alert_id=alert.pk, answered_alert_id=earlier.pk)
+
+
+def _mend_deadlines(now: datetime) -> None:
+    """A clock that was put back by an hour must not make anybody wait an hour longer."""
+    seconds = settings.ALERT_RUNG_SECONDS
+    for alert in Alert.objects.filter(
+        state__in=OPEN_ALERT_STATES, deadline_at__gt=policy.deadline(now, seconds)
+    ):
+        if not policy.set_by_another_clock(alert.deadline_at, now, seconds):
+            continue
+        unchanged = Alert.objects.filter(pk=alert.pk, version=alert.version, state__in=OPEN_ALERT_STATES)
+        with transaction.atomic():
+            if not unchanged.update(deadline_at=policy.deadline(now, seconds), version=F("version") + 1):
+                continue  # answered or escalated meanwhile
+            _log_step(alert, who="nobody", channel=RULE, outcome="the clock was put back; deadline set anew")
+            announce(Topic.ALERTS, alert.pk, alert.version + 1)
+        log.warning("alert_deadline_mended", alert_id=alert.pk)
 
 
 def _escalate(alert: Alert) -> bool:
