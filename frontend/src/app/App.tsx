@@ -5,7 +5,7 @@ import { QueryErrorResetBoundary } from "@tanstack/react-query";
 import { Problem } from "../api/client";
 import { Empty, Failed, LoadingRows } from "../ui/states";
 import { Boundary } from "./Boundary";
-import { homeFor, mayOpen, useMe } from "./session";
+import { hasRole, homeFor, places, useMe } from "./session";
 import { Shell } from "./Shell";
 
 const WorklistPage = lazy(() => import("../pages/worklist/WorklistPage"));
@@ -29,7 +29,10 @@ function NotYours({ home }: { home: string }) {
 function Pages() {
   const me = useMe();
   const home = homeFor(me);
-  const allowed = (path: string) => mayOpen(me, path);
+  const allowed = (path: string) => {
+    const place = places.find((one) => one.path === path);
+    return !place || place.roles.length === 0 || hasRole(me, ...place.roles);
+  };
   const guard = (path: string, page: React.ReactNode) => (allowed(path) ? page : <NotYours home={home} />);
   return (
     <Shell me={me}>

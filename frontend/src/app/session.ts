@@ -28,48 +28,8 @@ export const places: readonly Place[] = [
   { path: "/guide", label: "Guide", roles: [] },
 ];
 
-/** Pages about the department rather than a patient; they share one menu, so that the bar stays short. */
-export const departmentPlaces: readonly Place[] = [
-  {
-    path: "/rota",
-    label: "Rota",
-    roles: ["radiologist", "er_staff", "qa_reviewer", "pacs_administrator"],
-  },
-  { path: "/pushed-back", label: "Pushed back", roles: ["radiologist", "qa_reviewer", "pacs_administrator"] },
-  { path: "/simulation", label: "Simulation", roles: ["radiologist", "qa_reviewer", "pacs_administrator"] },
-  {
-    path: "/alert-fatigue",
-    label: "Alert fatigue",
-    roles: ["radiologist", "er_staff", "qa_reviewer", "pacs_administrator"],
-  },
-  {
-    path: "/policies/priority",
-    label: "Priority policy",
-    roles: ["radiologist", "qa_reviewer", "pacs_administrator"],
-  },
-  {
-    path: "/policies/alerts",
-    label: "Alert policy",
-    roles: ["pacs_administrator", "er_staff", "radiologist"],
-  },
-];
-
-function open(me: Me, place: Place): boolean {
-  return place.roles.length === 0 || hasRole(me, ...place.roles);
-}
-
 export function placesFor(me: Me): readonly Place[] {
-  return places.filter((place) => open(me, place));
-}
-
-export function departmentPlacesFor(me: Me): readonly Place[] {
-  return departmentPlaces.filter((place) => open(me, place));
-}
-
-/** Whether the page at `path` (or one under it) is part of the user's role. */
-export function mayOpen(me: Me, path: string): boolean {
-  const place = [...places, ...departmentPlaces].find((one) => one.path === path);
-  return !place || open(me, place);
+  return places.filter((place) => place.roles.length === 0 || hasRole(me, ...place.roles));
 }
 
 /** Where this user's day begins: the reader's list, the ER wall, the cases or the archive. */
