@@ -1,0 +1,71 @@
+"""One list, its readers and the studies of a draw, as discrete events (SimPy)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from worklist.simulation.department import Department, Studies
+from worklist.simulation.orderings import Ordering
+
+
+def play(department: Department, studies: Studies, ordering: Ordering) -> NDArray[np.float64]:
+    """Minutes from arrival to the start of reading, shape (N,).
+
+    A free reader takes the first of the list and reads it to its end: nothing is interrupted. The list
+    empties after the last arrival, so every study is read. No `simpy.PriorityResource`: a request there
+    keeps its place, and here the AI's answer moves a study that already waits.
+    """
+    env = simpy.Environment()
+    arrived: list[float] = studies.arrived.tolist()
+    reading: list[float] = studies.reading.tolist()
+    flagged: list[bool] = studies.flagged.tolist()
+    kinds = [department.classes[n] for n in studies.kind]
+    delay = department.ai_delay_minutes
+    started: list[float | None] = [None] * len(studies)
+    waiting: list[tuple[Any, int]] = []
+    idle: list[simpy.Event] = []
+
+    def enter(study: int, known: float | None) -> None:
+        place = ordering.place(department, kinds[study], arrived[study], known)
+        heapq.heappush(waiting, (place, study))
+        if idle:
+            idle.pop().succeed()
+
+    def answer(event: simpy.Event) -> None:
+        # Its former place stays in the heap; whoever comes upon it there skips it as started.
+        assert event.value is not None
+        study = int(event.value)
+        if started[study] is None:
+            enter(study, arrived[study] + delay)
+
+    def arrivals() -> Generator[simpy.Event, Any, None]:
+        for study, at in enumerate(arrived):
+            yield env.timeout(max(0.0, at - env.now))
+            enter(study, at if flagged[study] and delay == 0 else None)
+            if flagged[study] and delay > 0:
+                known = env.timeout(delay, value=study)
+                assert known.callbacks is not None
+                known.callbacks.append(answer)
+
+    def reader() -> Generator[simpy.Event, Any, None]:
+        while True:
+            while waiting:
+                _, study = heapq.heappop(waiting)
+                if started[study] is None:
+                    started[study] = env.now
+                    yield env.timeout(reading[study])
+            free = env.event()
+            idle.append(free)
+            yield free
+
+    for _ in range(department.readers):
+        env.process(reader())
+    env.process(arrivals())
+    env.run()
+    return np.maximum(np.array(started, dtype=np.float64) - studies.arrived, 0.0)
