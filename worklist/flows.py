@@ -28,6 +28,7 @@ from worklist.reports import documents, tasks
 from worklist.reports import services as reports
 from worklist.reports.checks import Facts, Override
 from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportState, ReportVersion
+from worklist.reports.outgoing import encapsulated, planning, sending
 
 # Reviews that no event made are looked for that far back.
 COMPARED_AGAIN = timedelta(days=7)
@@ -161,6 +162,18 @@ def report_becomes_a_document(event: events.ReportSigned) -> None:
     enqueue(tasks.store_documents, event.report_id)
 
 
+def report_goes_out(event: events.ReportSigned) -> None:
+    """Where this version goes is decided; workers send it."""
+    planning.plan(report_id=event.report_id)
+    wake_deliveries()
+
+
+def wake_deliveries() -> None:
+    """Workers send what may be sent now. Waking twice is harmless: one of them takes the lease."""
+    for delivery_id in sending.waiting_to_be_woken():
+        enqueue(tasks.send, delivery_id)
+
+
 def report_is_compared(event: events.ReportSigned) -> None:
     """Every AI result of the study stands against the signature."""
     compare_with_signature(study_id=Report.objects.values_list("study_id", flat=True).get(pk=event.report_id))
@@ -223,6 +236,9 @@ def repair() -> None:
         claims.mark_signed(study_id=study_id, signed_at=signed_at)
     compare_missing()
     documents.store_missing_report_documents()
+    encapsulated.store_missing()
+    planning.plan_missing()
+    wake_deliveries()
 
 
 def connect() -> None:
@@ -242,6 +258,7 @@ def connect() -> None:
     events.subscribe(events.TriageRunFinished, late_result_is_compared)
     events.subscribe(events.ReportSigned, report_is_signed)
     events.subscribe(events.ReportSigned, report_becomes_a_document)
+    events.subscribe(events.ReportSigned, report_goes_out)
     events.subscribe(events.ReportSigned, report_is_compared)
 
 

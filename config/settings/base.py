@@ -22,6 +22,14 @@ OHIF_DIST = BASE_DIR / "frontend" / "ohif-dist"
 VERSION = "0.1.0"
 
 # The site
+# Where others reach this site, for links in what is sent out.
+PUBLIC_URL = os.environ.get("FIRSTREAD_PUBLIC_URL", "http://localhost:8000").rstrip("/")
+# Of the clock that reports on paper are told by; people see times in their own zone.
+SITE_TIME_ZONE = os.environ.get("FIRSTREAD_TIME_ZONE", "UTC")
+# Networks inside which webhooks may be called, also without TLS: "10.2.0.0/16,127.0.0.1/32".
+REPORT_WEBHOOK_NETWORKS = [
+    one.strip() for one in os.environ.get("FIRSTREAD_WEBHOOK_NETWORKS", "").split(",") if one.strip()
+]
 SITE_NAME = os.environ.get("FIRSTREAD_SITE_NAME", "Firstread")
 AE_TITLE = os.environ.get("FIRSTREAD_AE_TITLE", "FIRSTREAD")
 HTTP_HOST = os.environ.get("FIRSTREAD_HOST", "127.0.0.1")

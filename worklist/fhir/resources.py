@@ -7,29 +7,36 @@ early results, and an AI draft is none.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from worklist.reports.models import ReportState, ReportVersion
+from worklist.reports.models import ReportVersion
+from worklist.reports.outgoing.oru import ANSWERS as _ANSWERS
+from worklist.reports.outgoing.status import status_of
 
 FHIR_VERSION: Final = "4.0.1"
 DICOM_UID: Final = "urn:dicom:uid"
-STATUS: Final = {
-    ReportState.FINAL.value: "final",
-    ReportState.ADDENDUM.value: "appended",
-    ReportState.CORRECTED.value: "corrected",
-}
 _SYSTEMS: Final = {
     "SCT": "http://snomed.info/sct",
     "LN": "http://loinc.org",
     "DCM": "http://dicom.nema.org/resources/ontology/DCM",
 }
+# What an answer is when its report was added to: an addendum leaves it as it was.
+_OBSERVATION_STATUS: Final = {"final": "final", "appended": "final", "corrected": "corrected"}
 _IDENTIFIER_TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
-def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
-    """The DiagnosticReport of the signed version that holds."""
+def diagnostic_report(
+    version: ReportVersion, *, pdf: bytes | None = None, pdf_url: str = ""
+) -> dict[str, Any]:
+    """The DiagnosticReport of a signed version.
+
+    Args:
+        pdf: its PDF, which then is part of the resource.
+        pdf_url: where its PDF is instead; for lists, which would grow heavy.
+    """
     report, study = version.report, version.report.study
     order = getattr(study, "order", None)
     accession = study.accession_number or (order.accession_number if order else "")
@@ -38,7 +45,7 @@ def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
         "id": str(report.pk),
         "meta": {"versionId": str(version.version), "lastUpdated": instant(version.at)},
         "identifier": _identifiers(version, accession),
-        "status": STATUS[report.state],
+        "status": status_of(version.action).fhir,
         "category": [
             {
                 "coding": [
@@ -69,14 +76,49 @@ def diagnostic_report(version: ReportVersion) -> dict[str, Any]:
         ],
         "conclusion": _text(version, "impression"),
         "conclusionCode": [_concept(c) for c in version.conclusions if c["value"] == "present"],
-        "presentedForm": [_form(version)],
+        "presentedForm": [_form(version), *_pdf_form(version, pdf, pdf_url)],
     }
+    observations = [
+        _observation(version, number, conclusion, resource["subject"])
+        for number, conclusion in enumerate(version.conclusions, start=1)
+        if conclusion["value"] in _ANSWERS
+    ]
+    if observations:
+        resource["contained"] = observations
+        resource["result"] = [{"reference": f"#{one['id']}"} for one in observations]
     if accession:
         resource["basedOn"] = [{"type": "ServiceRequest", "identifier": _accession_identifier(accession)}]
     if len(study.study_date) == 8 and study.study_date.isdigit():
         day = study.study_date
         resource["effectiveDateTime"] = f"{day[:4]}-{day[4:6]}-{day[6:]}"
     return {name: value for name, value in resource.items() if value not in ([], "")}
+
+
+def notification(version: ReportVersion, site: str) -> dict[str, Any]:
+    """That a report has a new version, without a word of it: a history Bundle of one entry.
+
+    Args:
+        site: absolute address of this site, without a slash at its end.
+    """
+    address = f"DiagnosticReport/{version.report_id}"
+    first = not version.report.versions.filter(version__lt=version.version).exists()
+    return {
+        "resourceType": "Bundle",
+        "type": "history",
+        "timestamp": instant(version.at),
+        "entry": [
+            {
+                "fullUrl": f"{site}/fhir/{address}",
+                "request": {"method": "PUT", "url": address},
+                "response": {
+                    "status": "201" if first else "200",
+                    "location": address,
+                    "etag": f'W/"{version.version}"',
+                    "lastModified": instant(version.at),
+                },
+            }
+        ],
+    }
 
 
 def searchset(versions: Sequence[ReportVersion], base: str, asked: str) -> dict[str, Any]:
@@ -96,7 +138,9 @@ def searchset(versions: Sequence[ReportVersion], base: str, asked: str) -> dict[
         bundle["entry"] = [
             {
                 "fullUrl": f"{base}DiagnosticReport/{version.report_id}",
-                "resource": diagnostic_report(version),
+                "resource": diagnostic_report(
+                    version, pdf_url=f"{base.removesuffix('fhir/')}api/reports/{version.report_id}/pdf/"
+                ),
                 "search": {"mode": "match"},
             }
             for version in versions
@@ -200,4 +244,54 @@ def _form(version: ReportVersion) -> dict[str, Any]:
         "data": base64.b64encode(whole.encode()).decode(),
         "title": "Radiology report",
         "creation": instant(version.at),
+    }
+
+
+def _pdf_form(version: ReportVersion, pdf: bytes | None, url: str) -> list[dict[str, Any]]:
+    form: dict[str, Any] = {
+        "contentType": "application/pdf",
+        "language": "en",
+        "title": "Radiology report (PDF)",
+        "creation": instant(version.at),
+    }
+    if pdf is not None:
+        return [
+            form
+            | {
+                "data": base64.b64encode(pdf).decode(),
+                "size": len(pdf),
+                # FHIR R4 asks for SHA-1 here (Attachment.hash); it tells copies apart, it protects nothing.
+                "hash": base64.b64encode(hashlib.sha1(pdf, usedforsecurity=False).digest()).decode(),
+            }
+        ]
+    return [form | {"url": url}] if url else []
+
+
+def _observation(
+    version: ReportVersion, number: int, conclusion: dict[str, Any], subject: dict[str, Any]
+) -> dict[str, Any]:
+    """The reader's answer whether a finding is there, contained in its report."""
+    code, meaning = _ANSWERS[conclusion["value"]]
+    return {
+        "resourceType": "Observation",
+        "id": f"conclusion-{number}",
+        "status": _OBSERVATION_STATUS[status_of(version.action).fhir],
+        "category": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                        "code": "imaging",
+                        "display": "Imaging",
+                    }
+                ]
+            }
+        ],
+        "code": _concept(conclusion),
+        "subject": subject,
+        "issued": instant(version.at),
+        "valueCodeableConcept": {
+            "coding": [{"system": _SYSTEMS["SCT"], "code": code, "display": meaning}],
+            "text": meaning,
+        },
     }

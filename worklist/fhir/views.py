@@ -22,6 +22,7 @@ from foundation.accounts.permissions import has_role
 from foundation.audit import services as audit
 from worklist.fhir import resources
 from worklist.reports.models import Report, ReportVersion
+from worklist.reports.outgoing import encapsulated
 from worklist.reports.selectors import latest_versions, reports_visible_to
 
 READERS = has_role(Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
@@ -108,7 +109,7 @@ class DiagnosticReport(FhirView):
             raise Http404
         _audit(request, version.report)
         return Response(
-            resources.diagnostic_report(version),
+            resources.diagnostic_report(version, pdf=encapsulated.pdf_of(version)),
             headers={
                 "ETag": f'W/"{version.version}"',
                 "Last-Modified": version.at.strftime("%a, %d %b %Y %H:%M:%S GMT"),

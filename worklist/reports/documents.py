@@ -7,6 +7,7 @@ not make it at once and a failure is not tried again in a hurry.
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from django.conf import settings
@@ -15,7 +16,8 @@ from django.db.models import Q
 from django.utils import timezone
 from pydicom.dataset import Dataset
 
-from pacs.models import Instance
+from pacs import storage
+from pacs.models import Instance, Study
 from pacs.services import Outcome, store_derived
 from worklist.reports import sr
 from worklist.reports.models import Report, ReportVersion
@@ -86,20 +88,7 @@ def store_document(version_id: int) -> bool:
 def document_of(version: ReportVersion) -> Dataset:
     """The document of one signed version."""
     report, study = version.report, version.report.study
-    attributes = Dataset.from_json(study.attributes) if study.attributes else Dataset()
-    patient = study.patient
-    header = sr.StudyHeader(
-        study_instance_uid=study.study_instance_uid,
-        patient_id=patient.patient_id,
-        patient_name=patient.patient_name,
-        patient_birth_date=patient.patient_birth_date,
-        patient_sex=patient.patient_sex,
-        study_date=study.study_date,
-        study_time=study.study_time,
-        study_id=study.study_id,
-        accession_number=study.accession_number,
-        attributes=attributes,
-    )
+    header = header_of(study)
     earlier = list(report.versions.filter(version__lt=version.version).order_by("-version"))
     seed = seed_of(report)
     text = sr.SignedText(
@@ -121,6 +110,37 @@ def document_of(version: ReportVersion) -> Dataset:
         for one in earlier
     ]
     return sr.build(header, text, evidence=_evidence(study.pk), predecessors=predecessors)
+
+
+def header_of(study: Study) -> sr.StudyHeader:
+    """Patient and study as their documents name them."""
+    attributes = Dataset.from_json(study.attributes) if study.attributes else Dataset()
+    patient = study.patient
+    return sr.StudyHeader(
+        study_instance_uid=study.study_instance_uid,
+        patient_id=patient.patient_id,
+        patient_name=patient.patient_name,
+        patient_birth_date=patient.patient_birth_date,
+        patient_sex=patient.patient_sex,
+        study_date=study.study_date,
+        study_time=study.study_time,
+        study_id=study.study_id,
+        accession_number=study.accession_number,
+        attributes=attributes,
+    )
+
+
+def stored_document(version_id: int) -> Path:
+    """File of a version's SR in the archive; raises NotStored when it is not there yet."""
+    return path_of(ReportVersion.objects.values_list("sr_sop_instance_uid", flat=True).get(pk=version_id))
+
+
+def path_of(sop_instance_uid: str) -> Path:
+    """File of a document in the archive; raises NotStored when it is not there."""
+    instance = Instance.objects.filter(sop_instance_uid=sop_instance_uid).first()
+    if instance is None:
+        raise NotStored("This document is not in the archive.")
+    return storage.path_of(instance)
 
 
 def seed_of(report: Report) -> str:

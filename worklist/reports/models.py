@@ -7,6 +7,19 @@ from django.db import models
 
 from pacs.models import Study
 from triage.models import Finding, TriageRun
+from worklist.reports.outgoing.models import Destination, ReportDelivery, ReportDispatch
+
+__all__ = [
+    "SIGNED_REPORT_STATES",
+    "Destination",
+    "FindingDecision",
+    "Report",
+    "ReportDelivery",
+    "ReportDispatch",
+    "ReportEntry",
+    "ReportState",
+    "ReportVersion",
+]
 
 
 class ReportState(models.TextChoices):
@@ -86,10 +99,17 @@ class ReportVersion(models.Model):
     sr_attempted_at = models.DateTimeField(
         null=True, blank=True, help_text="Lease of whoever makes the SR, and pause after a failure."
     )
+    pdf_sop_instance_uid = models.CharField(
+        max_length=64, blank=True, help_text="Empty until the PDF is in the archive; the sweep makes it."
+    )
+    pdf_attempted_at = models.DateTimeField(null=True, blank=True, help_text="The same of the PDF.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["report", "version"], name="reports_version_once")]
-        indexes = [models.Index(fields=["sr_sop_instance_uid", "sr_attempted_at"])]
+        indexes = [
+            models.Index(fields=["sr_sop_instance_uid", "sr_attempted_at"]),
+            models.Index(fields=["pdf_sop_instance_uid", "pdf_attempted_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"Report {self.report_id} version {self.version}"

@@ -125,7 +125,7 @@ def build(
     ds.TimezoneOffsetFromUTC = "+0000"
     ds.SOPClassUID = EnhancedSRStorage
     ds.SOPInstanceUID = document_uid(text.seed, text.version)
-    _patient_and_study(ds, header)
+    patient_and_study(ds, header)
     ds.Modality = "SR"
     ds.SeriesInstanceUID = series_uid(text.seed)
     ds.SeriesNumber = 9000
@@ -168,7 +168,8 @@ def _file_meta(uid: UID) -> FileMetaDataset:
     return meta
 
 
-def _patient_and_study(ds: Dataset, header: StudyHeader) -> None:
+def patient_and_study(ds: Dataset, header: StudyHeader) -> None:
+    """Patient and study modules of a document made here (PS3.3 C.7.1.1, C.7.2.1)."""
     for keyword in _TAKEN_OVER:
         value = header.attributes.get(keyword)
         if value:
