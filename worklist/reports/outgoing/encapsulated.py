@@ -19,6 +19,7 @@ from django.utils import timezone
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.errors import InvalidDicomError
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import (
     PYDICOM_IMPLEMENTATION_UID,
@@ -191,7 +192,7 @@ def _key_image(instance: Instance, meanings: list[str]) -> pdf.KeyImage | None:
     window = _BRAIN if instance.series.modality == "CT" else None
     try:
         jpeg = render(storage.path_of(instance), index=0, kind=JPEG, window=window)
-    except (Problem, OSError):
+    except (Problem, OSError, InvalidDicomError):
         log.warning("report_key_image_missing", instance=instance.pk)
         return None
     width, height = Image.open(io.BytesIO(jpeg)).size
