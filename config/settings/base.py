@@ -228,13 +228,17 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/",
     "ENUM_NAME_OVERRIDES": {
+        "LocationClassEnum": "pacs.models.LocationClass",
         "OrderPriorityEnum": "pacs.models.OrderPriority",
         "StudyStateEnum": "pacs.models.StudyState",
+        "ModelKindEnum": "worklist.api.model_shapes.KINDS",
         "ModelStateEnum": "triage.models.ModelState",
         "RunStateEnum": "triage.models.RunState",
         "ItemStateEnum": "worklist.queue.models.ItemState",
         "AlertStateEnum": "worklist.alerts.models.AlertState",
         "ReportStateEnum": "worklist.reports.models.ReportState",
+        "DeliveryStateEnum": "worklist.reports.outgoing.models.DeliveryState",
+        "DestinationKindEnum": "worklist.reports.outgoing.models.DestinationKind",
         "ReviewStateEnum": "worklist.quality.models.ReviewState",
     },
 }

@@ -8,6 +8,7 @@ from worklist.api.alerts import AlertViewSet
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
+from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
 from worklist.api.reports import ReportViewSet
 from worklist.api.triage_plans import TriagePlanViewSet
 from worklist.api.triage_runs import TriageRunViewSet
@@ -20,6 +21,8 @@ router.register("triage-plans", TriagePlanViewSet, basename="triage-plans")
 router.register("models", ModelViewSet, basename="models")
 router.register("alerts", AlertViewSet, basename="alerts")
 router.register("reports", ReportViewSet, basename="reports")
+router.register("report-destinations", DestinationViewSet, basename="report-destinations")
+router.register("report-deliveries", DeliveryViewSet, basename="report-deliveries")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [
@@ -29,6 +32,7 @@ urlpatterns = [
     path(
         "models/<int:pk>/evaluation/report/", ModelEvaluationReport.as_view(), name="model-evaluation-report"
     ),
+    path("reports/<int:pk>/pdf/", ReportPdf.as_view(), name="report-pdf"),
     path("quality/summary/", QualitySummary.as_view(), name="quality-summary"),
     path("", include(router.urls)),
 ]

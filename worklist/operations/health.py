@@ -17,6 +17,7 @@ from foundation.queueing import Queue, broker_answers, queues_served, workers_sa
 from pacs.dimse import scu
 from worklist.live.models import Heartbeat
 from worklist.operations.addresses import reachable
+from worklist.reports.outgoing import selectors as outgoing
 
 BEAT_SILENCE = timedelta(seconds=30)
 CACHE_SECONDS = 1.0
@@ -36,6 +37,7 @@ def check() -> dict[str, Any]:
         "isolation": _isolation,
         "beat": _beat,
         "disk": _disk,
+        "reports_out": _reports_out,
     }
     with ThreadPoolExecutor(len(checks)) as pool:
         results = dict(zip(checks, pool.map(_run, checks.values()), strict=True))
@@ -127,6 +129,21 @@ def _beat() -> tuple[bool, str]:
     if silence > BEAT_SILENCE:
         return False, f"The clock has been silent for {silence.total_seconds():.0f} s."
     return True, f"ticked {max(0.0, silence.total_seconds()):.0f} s ago"
+
+
+def _reports_out() -> tuple[bool, str]:
+    """Told, and no failure of this house: what is meant for a place that is away waits for it."""
+    try:
+        troubles = outgoing.troubles()
+    except DatabaseError:
+        return True, "unknown while the database does not answer"
+    if not troubles:
+        return True, "every destination takes reports"
+    away = sum(one["failing_since"] is not None for one in troubles)
+    dead = sum(one["dead"] > 0 for one in troubles)
+    said = [f"{away} destinations do not answer"] if away else []
+    said += [f"{dead} have reports that were given up"] if dead else []
+    return True, f"{'; '.join(said)}: see the page Deliveries"
 
 
 def _disk() -> tuple[bool, str]:

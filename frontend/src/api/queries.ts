@@ -6,8 +6,10 @@ import type {
   EchoResult,
   ConclusionValue,
   Decision,
+  DestinationTrouble,
   ErPatient,
   Me,
+  NewDestination,
   Model,
   ModelComparison,
   ModelDetail,
@@ -19,6 +21,8 @@ import type {
   ReleaseResult,
   RemoteNode,
   Report,
+  ReportDelivery,
+  ReportDestination,
   Review,
   Study,
   TriagePlan,
@@ -163,6 +167,26 @@ export const quarantineQuery = queryOptions({
   queryFn: ({ signal }) => request<Page<QuarantinedInstance>>("/api/quarantine/?page_size=200", { signal }),
 });
 
+export const destinationsQuery = queryOptions({
+  queryKey: ["reports", "destinations"],
+  queryFn: ({ signal }) =>
+    request<Page<ReportDestination>>("/api/report-destinations/?page_size=200", { signal }),
+});
+
+export const troublesQuery = queryOptions({
+  queryKey: ["reports", "troubles"],
+  queryFn: ({ signal }) => request<DestinationTrouble[]>("/api/report-destinations/troubles/", { signal }),
+});
+
+export const deliveriesQuery = (filters: { report?: string; state?: ReportDelivery["state"][] }) =>
+  queryOptions({
+    queryKey: ["reports", "deliveries", filters],
+    queryFn: ({ signal }) =>
+      request<Page<ReportDelivery>>(`/api/report-deliveries/${query({ ...filters, page_size: 200 })}`, {
+        signal,
+      }),
+  });
+
 const post = <T>(path: string, body: unknown = {}, keepalive = false) =>
   request<T>(path, { method: "POST", body, keepalive });
 
@@ -191,6 +215,16 @@ export const api = {
   sign: (id: string, version: number, overrides: { code: string; reason: string }[]) =>
     post<Report>(`/api/reports/${id}/sign/`, { version, overrides }),
   addendum: (id: string, text: string) => post<Report>(`/api/reports/${id}/addendum/`, { text }),
+  addDestination: (made: NewDestination) => post<ReportDestination>("/api/report-destinations/", made),
+  changeDestination: (id: string, body: { active: boolean }) =>
+    request<ReportDestination>(`/api/report-destinations/${id}/`, { method: "PATCH", body }),
+  testDestination: (id: string) =>
+    post<{ ok: boolean; detail: string }>(`/api/report-destinations/${id}/test/`),
+  retryDelivery: (id: string) => post<ReportDelivery>(`/api/report-deliveries/${id}/retry/`),
+  discardDelivery: (id: string, reason: string) =>
+    post<ReportDelivery>(`/api/report-deliveries/${id}/discard/`, { reason }),
+  retryAllDeliveries: () => post<{ retried: number }>("/api/report-deliveries/retry-all/"),
+  deliveryPayload: (id: string) => request<{ text: string }>(`/api/report-deliveries/${id}/payload/`),
   echo: (id: string) => post<EchoResult>(`/api/nodes/${id}/echo/`),
   releaseQuarantined: (id: string) => post<ReleaseResult>(`/api/quarantine/${id}/release/`),
   discardQuarantined: (id: string) => post<QuarantinedInstance>(`/api/quarantine/${id}/discard/`),

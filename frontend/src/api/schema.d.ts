@@ -432,6 +432,160 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/report-deliveries/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The latest first. */
+        get: operations["report_deliveries_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-deliveries/{id}/discard/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Let it be, with a reason; later versions of the report go on. */
+        post: operations["report_deliveries_discard_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-deliveries/{id}/payload/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What is sent, word for word, to those who may read the report. */
+        get: operations["report_deliveries_payload_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-deliveries/{id}/retry/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Begin again at once. */
+        post: operations["report_deliveries_retry_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-deliveries/retry-all/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Begin again with everything that was given up, at most 500 at once. */
+        post: operations["report_deliveries_retry_all_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-destinations/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description All by name, with what waits for them. */
+        get: operations["report_destinations_list"];
+        put?: never;
+        /** @description A new destination: it gets what is signed from now on. */
+        post: operations["report_destinations_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-destinations/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** @description Change it, or switch it off and on; without a secret the known one stays. */
+        patch: operations["report_destinations_partial_update"];
+        trace?: never;
+    };
+    "/api/report-destinations/{id}/test/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Whether it answers; sends no report. One that does not answer is a result, not an error. */
+        post: operations["report_destinations_test_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-destinations/troubles/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Destinations that do not answer, or have given up on something. */
+        get: operations["report_destinations_troubles_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reports/": {
         parameters: {
             query?: never;
@@ -496,6 +650,23 @@ export interface paths {
         put?: never;
         /** @description Accept, reject or doubt a possible finding; sentences and conclusion follow. */
         post: operations["reports_findings_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports/{id}/pdf/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The version that holds; 404 while nothing is signed. */
+        get: operations["reports_pdf_retrieve"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1004,6 +1175,12 @@ export interface components {
             parts: components["schemas"]["ScorePart"][];
         };
         /**
+         * @description * `resource` - The whole DiagnosticReport
+         *     * `reference` - Its address only
+         * @enum {string}
+         */
+        ContentEnum: "resource" | "reference";
+        /**
          * @description * `critical` - critical
          *     * `urgent` - urgent
          *     * `normal` - normal
@@ -1032,6 +1209,38 @@ export interface components {
             /** @description Why this is not the caller's patient. */
             reason: string;
         };
+        DeliveryPayload: {
+            text: string;
+        };
+        /**
+         * @description * `waiting` - Waiting
+         *     * `sending` - Sending
+         *     * `sent` - Sent
+         *     * `failed` - Failed, will be tried again
+         *     * `dead` - Given up
+         *     * `discarded` - Discarded
+         * @enum {string}
+         */
+        DeliveryStateEnum: "waiting" | "sending" | "sent" | "failed" | "dead" | "discarded";
+        /**
+         * @description * `hl7` - HL7 v2 over MLLP
+         *     * `dicom` - DICOM C-STORE
+         *     * `fhir-webhook` - FHIR webhook
+         * @enum {string}
+         */
+        DestinationKindEnum: "hl7" | "dicom" | "fhir-webhook";
+        DestinationTest: {
+            ok: boolean;
+            detail: string;
+        };
+        DestinationTrouble: {
+            name: string;
+            /** Format: date-time */
+            failing_since: string | null;
+            error: string;
+            waiting: number;
+            dead: number;
+        };
         /**
          * @description * `2` - 2
          *     * `2.5` - 2.5
@@ -1039,6 +1248,9 @@ export interface components {
          * @enum {string}
          */
         DimensionsEnum: "2" | "2.5" | "3";
+        DiscardingRequest: {
+            reason: string;
+        };
         /** @description Whether a peer answers. */
         EchoResult: {
             ok: boolean;
@@ -1113,13 +1325,6 @@ export interface components {
          */
         ItemStateEnum: "open" | "claimed" | "signed";
         /**
-         * @description * `segmentation` - segmentation
-         *     * `classification` - classification
-         *     * `detection` - detection
-         * @enum {string}
-         */
-        KindEnum: "segmentation" | "classification" | "detection";
-        /**
          * @description * `er` - ER
          *     * `icu` - ICU
          *     * `inpatient` - Inpatient
@@ -1140,7 +1345,7 @@ export interface components {
             id: string;
             name: string;
             version: string;
-            kind: components["schemas"]["KindEnum"];
+            kind: components["schemas"]["ModelKindEnum"];
             dimensions: components["schemas"]["DimensionsEnum"];
             format: string;
             state: components["schemas"]["ModelStateEnum"];
@@ -1190,7 +1395,7 @@ export interface components {
             id: string;
             name: string;
             version: string;
-            kind: components["schemas"]["KindEnum"];
+            kind: components["schemas"]["ModelKindEnum"];
             dimensions: components["schemas"]["DimensionsEnum"];
             format: string;
             state: components["schemas"]["ModelStateEnum"];
@@ -1223,6 +1428,13 @@ export interface components {
             /** @description The caller may move it to live now. */
             may_go_live: boolean;
         };
+        /**
+         * @description * `segmentation` - segmentation
+         *     * `classification` - classification
+         *     * `detection` - detection
+         * @enum {string}
+         */
+        ModelKindEnum: "segmentation" | "classification" | "detection";
         ModelMoveRequest: {
             reason: string;
             state: components["schemas"]["ModelMoveStateEnum"];
@@ -1295,6 +1507,25 @@ export interface components {
             reason: string;
             /** @default  */
             name: string;
+        };
+        NewDestinationRequest: {
+            name: string;
+            kind: components["schemas"]["DestinationKindEnum"];
+            active?: boolean;
+            modalities?: string[];
+            location_classes?: components["schemas"]["LocationClassEnum"][];
+            host?: string;
+            port?: number;
+            tls?: boolean;
+            ca_certificate?: string;
+            sending_application?: string;
+            sending_facility?: string;
+            receiving_application?: string;
+            receiving_facility?: string;
+            node?: number;
+            url?: string;
+            content?: components["schemas"]["ContentEnum"];
+            secret?: string;
         };
         NewReportRequest: {
             study_instance_uid: string;
@@ -1502,6 +1733,36 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Quarantined"][];
         };
+        PaginatedReportDeliveryList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["ReportDelivery"][];
+        };
+        PaginatedReportDestinationList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["ReportDestination"][];
+        };
         PaginatedReportList: {
             /** @example 123 */
             count: number;
@@ -1576,6 +1837,24 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["WorklistItem"][];
+        };
+        PatchedDestinationChangeRequest: {
+            name?: string;
+            active?: boolean;
+            modalities?: string[];
+            location_classes?: components["schemas"]["LocationClassEnum"][];
+            host?: string;
+            port?: number;
+            tls?: boolean;
+            ca_certificate?: string;
+            sending_application?: string;
+            sending_facility?: string;
+            receiving_application?: string;
+            receiving_facility?: string;
+            node?: number;
+            url?: string;
+            content?: components["schemas"]["ContentEnum"];
+            secret?: string;
         };
         PatchedMeChangeRequest: {
             /** @description IANA name; empty means the browser's. */
@@ -1777,6 +2056,67 @@ export interface components {
             detail: string;
             current: components["schemas"]["Report"];
         };
+        ReportDelivery: {
+            id: string;
+            report: string;
+            version: number;
+            /** @description signed, addendum, corrected */
+            action: string;
+            study_instance_uid: string;
+            destination: string;
+            kind: components["schemas"]["DestinationKindEnum"];
+            state: components["schemas"]["DeliveryStateEnum"];
+            /** @description Waits until an earlier version has arrived. */
+            blocked: boolean;
+            /** @description Waits because the destination is off or does not answer. */
+            paused: boolean;
+            attempts: number;
+            /** Format: date-time */
+            next_attempt_at: string | null;
+            acknowledgement: string;
+            control_id: string;
+            error: string;
+            /** @description Why it was discarded. */
+            reason: string;
+            decided_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            sent_at: string | null;
+        };
+        ReportDestination: {
+            id: string;
+            name: string;
+            kind: components["schemas"]["DestinationKindEnum"];
+            active: boolean;
+            /** @description Where it lies, in one line. */
+            address: string;
+            /** @description Empty: all. */
+            modalities: string[];
+            /** @description Empty: all. */
+            location_classes: string[];
+            host: string;
+            port: number | null;
+            tls: boolean;
+            has_ca_certificate: boolean;
+            sending_application: string;
+            sending_facility: string;
+            receiving_application: string;
+            receiving_facility: string;
+            /** @description Id of the registered node. */
+            node: string | null;
+            url: string;
+            content: components["schemas"]["ContentEnum"];
+            has_secret: boolean;
+            /** Format: date-time */
+            failing_since: string | null;
+            error: string;
+            /** Format: date-time */
+            last_sent_at: string | null;
+            waiting: number;
+            /** @description Deliveries that were given up. */
+            dead: number;
+        };
         ReportHistory: {
             version: number;
             /** Format: date-time */
@@ -1809,6 +2149,12 @@ export interface components {
          * @enum {string}
          */
         ReportStateEnum: "draft" | "final" | "addendum" | "corrected";
+        Retried: {
+            retried: number;
+        };
+        RetryAllRequest: {
+            destination?: number;
+        };
         Review: {
             id: string;
             study_instance_uid: string;
@@ -2976,6 +3322,276 @@ export interface operations {
             };
         };
     };
+    report_deliveries_list: {
+        parameters: {
+            query?: {
+                destination?: number;
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                report?: number;
+                /**
+                 * @description * `waiting` - Waiting
+                 *     * `sending` - Sending
+                 *     * `sent` - Sent
+                 *     * `failed` - Failed, will be tried again
+                 *     * `dead` - Given up
+                 *     * `discarded` - Discarded
+                 */
+                state?: ("dead" | "discarded" | "failed" | "sending" | "sent" | "waiting")[];
+                study_instance_uid?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReportDeliveryList"];
+                };
+            };
+        };
+    };
+    report_deliveries_discard_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiscardingRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["DiscardingRequest"];
+                "multipart/form-data": components["schemas"]["DiscardingRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDelivery"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_deliveries_payload_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPayload"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_deliveries_retry_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDelivery"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_deliveries_retry_all_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryAllRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["RetryAllRequest"];
+                "multipart/form-data": components["schemas"]["RetryAllRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
+                };
+            };
+        };
+    };
+    report_destinations_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReportDestinationList"];
+                };
+            };
+        };
+    };
+    report_destinations_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDestinationRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewDestinationRequest"];
+                "multipart/form-data": components["schemas"]["NewDestinationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDestination"];
+                };
+            };
+        };
+    };
+    report_destinations_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedDestinationChangeRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PatchedDestinationChangeRequest"];
+                "multipart/form-data": components["schemas"]["PatchedDestinationChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDestination"];
+                };
+            };
+        };
+    };
+    report_destinations_test_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationTest"];
+                };
+            };
+        };
+    };
+    report_destinations_troubles_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationTrouble"][];
+                };
+            };
+        };
+    };
     reports_list: {
         parameters: {
             query?: {
@@ -3164,6 +3780,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportConflict"];
+                };
+            };
+        };
+    };
+    reports_pdf_retrieve: {
+        parameters: {
+            query?: {
+                format?: "json" | "pdf";
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": string;
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                    "application/pdf": components["schemas"]["Problem"];
                 };
             };
         };

@@ -47,6 +47,11 @@ export type Conclusion = Shapes["Conclusion"];
 export type ConclusionValue = Conclusion["value"];
 export type Check = Shapes["Check"];
 
+export type ReportDestination = Shapes["ReportDestination"];
+export type NewDestination = Shapes["NewDestinationRequest"];
+export type DestinationTrouble = Shapes["DestinationTrouble"];
+export type ReportDelivery = Shapes["ReportDelivery"];
+
 export type Review = Shapes["Review"];
 export type QualitySummary = Shapes["QualitySummary"];
 

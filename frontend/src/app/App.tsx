@@ -13,6 +13,7 @@ const ReadPage = lazy(() => import("../pages/read/ReadPage"));
 const ErPage = lazy(() => import("../pages/er/ErPage"));
 const QualityPage = lazy(() => import("../pages/quality/QualityPage"));
 const ArchivePage = lazy(() => import("../pages/archive/ArchivePage"));
+const DeliveriesPage = lazy(() => import("../pages/deliveries/DeliveriesPage"));
 const ModelsPage = lazy(() => import("../pages/models/ModelsPage"));
 const ModelPage = lazy(() => import("../pages/models/ModelPage"));
 const ComparisonPage = lazy(() => import("../pages/models/ComparisonPage"));
@@ -43,6 +44,7 @@ function Pages() {
           <Route path="/er">{guard("/er", <ErPage />)}</Route>
           <Route path="/quality">{guard("/quality", <QualityPage />)}</Route>
           <Route path="/archive">{guard("/archive", <ArchivePage />)}</Route>
+          <Route path="/deliveries">{guard("/deliveries", <DeliveriesPage />)}</Route>
           <Route path="/models">{guard("/models", <ModelsPage />)}</Route>
           <Route path="/models/compare">{guard("/models", <ComparisonPage />)}</Route>
           <Route path="/models/:id">{({ id }) => guard("/models", <ModelPage key={id} id={id} />)}</Route>

@@ -11,6 +11,7 @@ import { startLive, useLiveState } from "../live/live";
 import { useClock } from "../time/clock";
 import { formatTime, setTimeZone } from "../time/dates";
 import { Icon } from "../ui/icons";
+import { DestinationBanner } from "./DestinationBanner";
 import { IdleGuard } from "./IdleGuard";
 import { hasRole, placesFor, signOut } from "./session";
 import styles from "./Shell.module.css";
@@ -164,6 +165,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
         </button>
         <UserMenu me={me} />
       </header>
+      <DestinationBanner me={me} />
       <IdleGuard me={me} />
       <main className={styles.main}>{children}</main>
       {help && <HelpSheet page={pageOf(path)} onClose={() => setHelp(false)} />}

@@ -24,6 +24,7 @@ export const places: readonly Place[] = [
   { path: "/er", label: "ER", roles: ["er_staff", "radiologist"] },
   { path: "/quality", label: "Quality", roles: ["qa_reviewer"] },
   { path: "/archive", label: "Archive", roles: ["pacs_administrator", "radiologist", "qa_reviewer"] },
+  { path: "/deliveries", label: "Deliveries", roles: ["pacs_administrator"] },
   { path: "/models", label: "Models", roles: ["pacs_administrator", "qa_reviewer"] },
   { path: "/guide", label: "Guide", roles: [] },
 ];

@@ -6,6 +6,8 @@ import { api } from "../../../api/queries";
 import type { Report } from "../../../api/types";
 import { formatMoment } from "../../../time/dates";
 import { personName } from "../../../ui/person";
+import { Deliveries } from "./Deliveries";
+import { Paper } from "./Paper";
 import { Conclusions } from "./Conclusions";
 import styles from "./Report.module.css";
 
@@ -88,6 +90,8 @@ export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
             ? `, signed by ${personName(report.signed_by)}, ${formatMoment(report.signed_at)}`
             : `, not signed. Last change ${formatMoment(report.updated_at)} by ${personName(report.updated_by)}`}
         </p>
+        {signed && <Paper reportId={report.id} />}
+        {signed && <Deliveries reportId={report.id} mayRetry={mayAddend} />}
         {signed && (
           <div className={styles.signLine}>
             {mayAddend && !writing && (
