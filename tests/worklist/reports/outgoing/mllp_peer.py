@@ -14,11 +14,11 @@ Behaviour = Callable[[socket.socket, str, "MllpPeer"], None]
 class MllpPeer:
     """Listens on a free port; `received` are the messages as they came."""
 
-    def __init__(self, behave: Behaviour | None = None) -> None:
+    def __init__(self, behave: Behaviour | None = None, port: int = 0) -> None:
         self.behave = behave or answers("AA")
         self.received: list[str] = []
         self.stopped = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
