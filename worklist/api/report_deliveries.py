@@ -228,9 +228,6 @@ class ReportPdf(APIView):
             headers={
                 "Content-Disposition": f'inline; filename="report-{pk}-{version.version}.pdf"',
                 "Cache-Control": "private, no-store",
-                # The reading page prints it from a frame; a PDF runs nothing here.
-                "X-Frame-Options": "SAMEORIGIN",
-                "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",
             },
         )
 

@@ -154,7 +154,7 @@ function Letters() {
                   <small>
                     {one.sent_at
                       ? formatMoment(one.sent_at)
-                      : `${String(one.attempts)} attempts since ${formatMoment(one.created_at)}`}
+                      : `${one.attempts === 1 ? "1 attempt" : `${String(one.attempts)} attempts`} since ${formatMoment(one.created_at)}`}
                   </small>
                 </td>
                 <td>{one.reason || one.error || one.acknowledgement || "–"}</td>
@@ -175,6 +175,10 @@ function Letters() {
   );
 }
 
+function counted(reports: number): string {
+  return reports === 1 ? "1 report" : `${String(reports)} reports`;
+}
+
 /** How signed reports leave the house, and what did not arrive. */
 export default function DeliveriesPage() {
   const interval = useLiveInterval();
@@ -187,8 +191,8 @@ export default function DeliveriesPage() {
           <p key={one.name} className={styles.trouble} role="alert">
             <b>! {one.name}</b>{" "}
             {one.failing_since && `does not answer since ${formatMoment(one.failing_since)}: ${one.error} `}
-            {one.waiting > 0 && `${String(one.waiting)} reports wait. `}
-            {one.dead > 0 && `${String(one.dead)} were given up: decide on them below.`}
+            {one.waiting > 0 && `${counted(one.waiting)} on the way. `}
+            {one.dead > 0 && `${counted(one.dead)} given up: decide below.`}
           </p>
         ))}
         <Destinations />
