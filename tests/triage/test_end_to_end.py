@@ -54,7 +54,7 @@ def test_the_real_head_ct_is_analysed_without_a_flag_and_its_sr_stored(shared_da
     assert (run.state, run.reason) == (RunState.DONE, "")
     assert run.outcome == Outcome.NEGATIVE
     assert run.weights_sha256 == run.model.weights_sha256
-    steps = {"load", "read", "resample", "predict", "extract", "measure", "compare", "objects"}
+    steps = {"load", "read", "resample", "guard", "predict", "extract", "measure", "compare", "objects"}
     assert set(run.timings) == steps
     assert run.seg_sop_instance_uid == ""
     assert dicom_faults(run.sr_sop_instance_uid) == []

@@ -109,12 +109,12 @@ def test_a_run_under_way_on_older_input_writes_nothing(bright: ModelVersion, sto
     assert old.state == RunState.STALE
 
 
-def test_seg_and_sr_of_the_result_itself_change_nothing(bright: ModelVersion, stored: Stored) -> None:
+def test_the_documents_of_the_result_itself_change_nothing(bright: ModelVersion, stored: Stored) -> None:
     study = stored(ball_series())
     (run,) = planning.plan_runs(study_id=study.pk)
     tasks.run(run.pk)
     study.refresh_from_db()
-    assert study.state == StudyState.COMPLETE and study.series.filter(derived=True).count() == 2
+    assert study.state == StudyState.COMPLETE and study.series.filter(derived=True).count() == 3
     assert planning.plan_runs(study_id=study.pk) == []
     run.refresh_from_db()
     assert run.state == RunState.DONE

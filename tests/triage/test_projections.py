@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from scipy.ndimage import binary_dilation
 
 from pacs.models import Study
 from pacs.synthetic.chest_studies import make_chest_study
@@ -20,6 +21,7 @@ from triage import planning, registry, tasks
 from triage.inference.projections import native_mask, read_projections, resampled
 from triage.inference.volume import VolumeError
 from triage.models import RunState
+from triage.results.key_image import VIOLET
 from triage.routing import SeriesFacts, Verdict, consider
 from triage.series import view_of
 
@@ -194,8 +196,9 @@ def test_of_a_study_with_two_views_the_frontal_one_is_classified_and_is_the_key_
     assert (present.presence, absent.presence) == ("present", "absent")
     assert present.key_sop_instance_uid == str(datasets[0].SOPInstanceUID)
     assert (present.slice_from, present.volume_ml, run.seg_sop_instance_uid) == (None, None, "")
-    (report,) = derived(run.study)
+    report, key_image = derived(run.study)
     assert groups(report) == {"Pneumothorax": "Present", "Pleural effusion": "Absent"}
+    assert present.key_sop_instance_uid in key_image.to_json()
     assert "816094009" in report.to_json()
 
 
@@ -239,7 +242,7 @@ def test_a_detector_of_radiographs_gives_a_size_and_the_key_image(bundles: Path,
     (finding,) = run.findings.all()
     assert finding.key_sop_instance_uid == str(datasets[0].SOPInstanceUID)
     assert finding.box_lps_mm is None and 5.0 < finding.largest_diameter_mm < 600.0
-    assert [d.Modality for d in derived(run.study)] == ["SR"]
+    assert [d.Modality for d in derived(run.study)] == ["SR", "OT"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -257,8 +260,12 @@ def test_a_segmentation_of_a_radiograph_is_filed_on_its_pixels_as_they_were_stor
     mirrored = with_pixels(dataset, dataset.pixel_array[:, ::-1])
     mirrored.PatientOrientation = ["R", "F"]
     run = carried_out(bundle, stored([mirrored]))
-    seg, report = sorted(derived(run.study), key=lambda d: d.Modality)
-    assert (seg.Modality, report.Modality) == ("SEG", "SR")
+    key_image, seg, report = sorted(derived(run.study), key=lambda d: d.Modality)
+    assert (key_image.Modality, seg.Modality, report.Modality) == ("OT", "SEG", "SR")
     stored_bright = mirrored.pixel_array > 0.9 * 4095
     drawn = pydicom.pixels.pixel_array(seg).astype(bool).reshape(128, 128)
     assert (drawn & stored_bright).sum() / (drawn | stored_bright).sum() > 0.8
+    scale = key_image.Columns // 128
+    outline = (key_image.pixel_array[: 128 * scale] == VIOLET).all(axis=-1)
+    around = binary_dilation(drawn.repeat(scale, axis=0).repeat(scale, axis=1), iterations=3)
+    assert outline.any() and not (outline & ~around).any()
