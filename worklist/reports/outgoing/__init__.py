@@ -1,1 +1,1 @@
-"""A signed report travels: destinations, deliveries, and the forms it takes on the way (docs/adr/0024)."""
+"""A signed report travels: destinations, deliveries, and the forms it takes on the way (docs/adr/0021)."""
