@@ -125,7 +125,7 @@ def _wait_for_documents(house: House, token: str, uid: str) -> None:
     )
 
 
-def test_seg_and_sr_of_both_pass_dciodvfy(house: House, studies: dict[str, Any], tmp_path: Path) -> None:
+def test_documents_of_both_pass_dciodvfy(house: House, studies: dict[str, Any], tmp_path: Path) -> None:
     import json
 
     checked = []
@@ -137,13 +137,13 @@ def test_seg_and_sr_of_both_pass_dciodvfy(house: House, studies: dict[str, Any],
         )
         for series in json.loads(body):
             modality = series["00080060"]["Value"][0]
-            if modality in {"SEG", "SR"}:
+            if modality in {"SEG", "SR", "OT"}:
                 for path in _instances(
                     house, studies["service"], uid, series["0020000E"]["Value"][0], tmp_path
                 ):
                     assert _validate(path) == []
                     checked.append((name, modality))
-    assert {("clean", "SR"), ("bleed", "SR"), ("bleed", "SEG")} <= set(checked)
+    assert {("clean", "SR"), ("bleed", "SR"), ("bleed", "SEG"), ("bleed", "OT")} <= set(checked)
 
 
 def test_the_emergency_room_answers_the_alert(

@@ -104,7 +104,7 @@ def assert_one_result(run: TriageRun, *, attempts: int) -> None:
     assert (run.state, run.reason, run.attempts) == (RunState.DONE, "", attempts)
     assert run.findings.filter(presence=Finding.Presence.PRESENT).count() == run.findings.count() == 1
     derived = Series.objects.filter(study=run.study, derived=True)
-    assert sorted((s.modality, s.instances.count()) for s in derived) == [("SEG", 1), ("SR", 1)]
+    assert sorted((s.modality, s.instances.count()) for s in derived) == [("OT", 1), ("SEG", 1), ("SR", 1)]
     assert Alert.objects.filter(finding__run__study=run.study).count() == 1
     assert TriageRun.objects.filter(study=run.study).count() == 1
 
