@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from triage.bundles import BundleRefused, weights_of
 from triage.inference.boxes import Boxes, boxes_of
 from triage.inference.exported import BundleError, load_exported
-from triage.inference.runtimes import accelerate
+from triage.inference.runtimes import Accelerated, accelerate
 
 __all__ = ["BundleError", "LoadedBundle", "load_bundle"]
 
@@ -56,6 +56,13 @@ class LoadedBundle:
     def runtime(self) -> str:
         """What computes the network, or computed it last."""
         return str(getattr(self._computed(), "name", "torch"))
+
+    def warm(self) -> None:
+        """Let the runtime convert the network now, so that the first study does not wait for it."""
+        if isinstance(computed := self._computed(), Accelerated) and computed.prefer != "torch":
+            if self.dimensions == 3:
+                with torch.inference_mode():
+                    computed.prepare(self._prepared(np.full((1, 32, 64, 64), -1000.0, dtype=np.float32)))
 
     def ask(self, image: NDArray[np.floating[Any]]) -> torch.Tensor:
         """The network's answer after the bundle's postprocessing, without a batch dimension.

@@ -1,7 +1,7 @@
 """What computes a network: torch, OpenVINO, or a GPU; the answers stay the same (ADR 0014).
 
-A network is compiled for each input shape, once, and kept. Whatever a runtime cannot do falls back to torch
-on the CPU, with a line in the log and never with an error: a slower answer is better than none.
+A network is converted once and compiled for each input shape, once, and kept. Whatever a runtime cannot do falls
+back to torch on the CPU, with a line in the log and never with an error: a slower answer is better than none.
 """
 
 from __future__ import annotations
@@ -155,10 +155,10 @@ def _torch(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Run:
 def _openvino(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Run:
     openvino = _import_openvino()
     with torch.inference_mode(), _quiet_tracer():
-        # A network may offer smaller inputs whose trace holds for every shape: tracing runs it several times.
-        smaller: Any = getattr(network, "example", None)
-        example = smaller() if smaller is not None else inputs
-        model = openvino.convert_model(network, example_input=example if len(example) > 1 else example[0])
+        if network not in _converted:
+            _converted[network] = _convert_for_all(openvino, network, inputs)
+        general = _converted[network]
+        model = _convert(openvino, network, inputs) if general is None else general.clone()
         model.reshape({port: list(t.shape) for port, t in zip(model.inputs, inputs, strict=True)})
     compiled = _core(openvino).compile_model(
         model,
@@ -181,6 +181,40 @@ def _openvino(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Run
         return torch.from_numpy(np.array(answer[0]))
 
     return run
+
+
+def _convert(openvino: Any, network: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Any:
+    return openvino.convert_model(network, example_input=example if len(example) > 1 else example[0])
+
+
+def _convert_for_all(openvino: Any, network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+    """The network traced on small inputs, where that trace holds for every shape; None where it does not.
+
+    Tracing runs a network several times: on a whole head that takes seconds, on a corner of it none. But a trace
+    may hold sizes as constants. A network may say by `example()` on which inputs it does not; of any other the
+    trace is asked about an input of another size, and must answer as the network does.
+    """
+    offered: Any = getattr(network, "example", None)
+    if offered is not None:
+        return _convert(openvino, network, offered())
+    small, other = (tuple(torch.rand(_corner(t.shape, more)) for t in inputs) for more in (0, 1))
+    try:
+        expected = network(*other)
+        model = _convert(openvino, network, small)
+        told = _core(openvino).compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        found = torch.from_numpy(np.array(told([t.numpy() for t in other])[0]))
+    except Exception as error:  # noqa: BLE001  (it was not made for such inputs; its own shape is converted)
+        log.info("network_of_one_shape", error=type(error).__name__)
+        return None
+    same = found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
+    return model if same else None
+
+
+def _corner(shape: torch.Size, more: int) -> list[int]:
+    """A small shape that strides divide where they divide this one; `more` makes it one step larger."""
+    batch, channels, *space = shape
+    steps = [min(n & -n, 32) for n in space]
+    return [batch, channels, *(step * (-(-16 // step) + more) for step in steps)]
 
 
 def _cuda(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> Run:
@@ -239,4 +273,5 @@ _MAKERS: dict[str, Callable[[torch.nn.Module, tuple[torch.Tensor, ...]], Run]] =
 _the_core: Any = None
 _lock = threading.RLock()
 _kept: weakref.WeakKeyDictionary[torch.nn.Module, dict[str, Accelerated]] = weakref.WeakKeyDictionary()
+_converted: weakref.WeakKeyDictionary[torch.nn.Module, Any] = weakref.WeakKeyDictionary()
 _on_gpu: weakref.WeakKeyDictionary[torch.nn.Module, torch.nn.Module] = weakref.WeakKeyDictionary()

@@ -96,6 +96,7 @@ def _answer(channel: Channel, request: dict[str, Any]) -> None:
     try:
         bundle = engine.bundle_for(folder, pinned)
         if request["do"] == "load":
+            bundle.warm()
             channel.send({"id": number, "loaded": True})
             return
         files = [Path(p) for p in request["files"]]
