@@ -17,7 +17,7 @@ from django.utils import timezone
 from foundation.accounts.models import Role, User
 from foundation.audit import services as audit
 from foundation.transitions import LostRace
-from triage import withdrawal
+from triage import planning, withdrawal
 from triage.bundles import BundleFiles, BundleRefused, Fingerprint, read_bundle, targets
 from triage.models import ModelDecision, ModelKind, ModelState, ModelVersion, RoutingRule
 from triage.routing import check_conditions
@@ -162,10 +162,13 @@ def set_state(
 
 
 def ensure_shipped() -> ModelVersion:
-    """Register the demonstration bundle live unless a version with its files is there.
+    """Register the demonstration bundle, live at first, unless a version with its files is there.
 
-    A newer version of it takes the place of older live ones; a model that an administrator moved to
-    another state stays where it is.
+    A release lays its files over those of the version before, which can run no more: that one retires, whatever
+    its state, and studies that wait for it get a run of the new one. The new one is live where the release had
+    made the old one live; where people had (two of them approved that version, not this), or it ran as
+    shadow, it is a shadow; where they had retired it, a draft. Of a version that is registered, the
+    state stays what people made it.
     """
     path = Path(settings.BUNDLES_DIR) / SHIPPED
     files = read_bundle(path)
@@ -173,18 +176,40 @@ def ensure_shipped() -> ModelVersion:
     if known is not None and pinned(known) == files.fingerprint:
         return known
     older = list(ModelVersion.objects.filter(name=files.name))
-    live = not older or any(model.state == ModelState.LIVE for model in older)
+    state = _state_of_next(older)
     with transaction.atomic():
         model = register_bundle(
             path=path,
-            state=ModelState.LIVE if live else ModelState.SHADOW,
-            reason=SHIPPED_REASON if live else HOUSE_REASON,
+            state=state,
+            reason=SHIPPED_REASON if state == ModelState.LIVE else f"{HOUSE_REASON}: {_why_not_live(state)}",
             source="shipped",
         )
         for previous in older:
-            if previous.state == ModelState.LIVE:
+            if previous.bundle == model.bundle and previous.state != ModelState.RETIRED:
+                waiting = withdrawal.outdate_open_runs(previous, f"{model} took its place")
                 _move(previous, ModelState.RETIRED, by=None, reason=f"{model} shipped with this release")
+                for study_id in waiting:
+                    planning.plan_runs(study_id=study_id)
     return model
+
+
+def _state_of_next(older: list[ModelVersion]) -> ModelState:
+    if not older or any(one.state == ModelState.LIVE and _live_by_shipping(one) for one in older):
+        return ModelState.LIVE
+    in_use = any(one.state in (ModelState.LIVE, ModelState.SHADOW) for one in older)
+    return ModelState.SHADOW if in_use else ModelState.DRAFT
+
+
+def _live_by_shipping(model: ModelVersion) -> bool:
+    """Did a release make it live, and nobody since?"""
+    last = model.decisions.filter(to_state=ModelState.LIVE).order_by("-pk").first()
+    return last is not None and last.by_id is None
+
+
+def _why_not_live(state: ModelState) -> str:
+    if state == ModelState.SHADOW:
+        return "two administrators decide whether this version takes the place of the one before"
+    return "the version before was not in use"
 
 
 def require_administrator(user: User) -> None:

@@ -44,6 +44,21 @@ def hide_open_runs(model: ModelVersion) -> None:
         publish(TriagePlanned(study_id=study_id))
 
 
+def outdate_open_runs(model: ModelVersion, reason: str) -> list[int]:
+    """Runs that wait or are computed become stale, because another version answers; returns their studies."""
+    studies = set()
+    for run in TriageRun.objects.filter(model=model, state__in=ACTIVE_RUN_STATES).order_by("pk"):
+        now = timezone.now()
+        try:
+            RUN.apply(run, "outdate", reason=reason, lease_token="", lease_until=None, finished_at=now)
+        except LostRace:
+            log.info("run_changed_while_outdated", run_id=run.pk)
+            continue
+        studies.add(run.study_id)
+        publish(TriageRunFinished(run_id=run.pk))
+    return sorted(studies)
+
+
 def changed_since(run: TriageRun, weights_sha256: str) -> str:
     """Why a result must not be written: the model retired, or other files stand in the registry now; or "".
 

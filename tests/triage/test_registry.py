@@ -17,9 +17,11 @@ from foundation.accounts.models import User
 from foundation.accounts.services import revoke_role
 from foundation.audit.models import AuditEvent
 from foundation.transitions import IllegalTransition, LostRace
+from pacs.models import Study
+from tests.triage.conftest import ball_series
 from tests.triage.making import make_bright_bundle
 from tests.worklist.making import make_model, make_run, make_study
-from triage import registry, runs
+from triage import planning, registry, runs
 from triage.bundles import BundleRefused
 from triage.models import ModelDecision, ModelState, ModelVersion, RoutingRule, RunState
 
@@ -246,6 +248,58 @@ def test_a_new_version_of_the_shipped_bundle_takes_the_place_of_the_old(
     assert "shipped with this release" in old.decisions.get(action="moved").reason
     make_bright_bundle(bundles, version="1.1", above_hu=2400)
     assert "not usable" in say("ensure-shipped")
+
+
+@pytest.mark.parametrize(
+    ("before", "by_people", "after"),
+    [
+        ("live", False, "live"),
+        ("live", True, "shadow"),
+        ("shadow", True, "shadow"),
+        ("retired", True, "draft"),
+    ],
+)
+def test_the_next_release_gives_its_model_no_more_than_people_gave_the_one_before(
+    before: str,
+    by_people: bool,
+    after: str,
+    bundles: Path,
+    ann: User,
+    ben: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry, "SHIPPED", "bright")
+    make_bright_bundle(bundles)
+    old = registry.ensure_shipped()
+    if by_people:
+        registry.set_state(model=old, state="shadow", by=ann, reason="Look first")
+        if before == "live":
+            registry.approve(model=old, by=ann, reason="Good")
+            registry.set_state(model=old, state="live", by=ben, reason="Agreed")
+        elif before == "retired":
+            registry.set_state(model=old, state="retired", by=ann, reason="Not here")
+    make_bright_bundle(bundles, version="1.1", above_hu=2500)
+    new = registry.ensure_shipped()
+    old.refresh_from_db()
+    assert (old.state, new.state) == ("retired", after)
+    assert registry.ensure_shipped() == new and new.decisions.count() == 1
+
+
+def test_a_study_that_waits_for_the_version_before_is_read_by_the_new_one(
+    bundles: Path, stored: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "SHIPPED", "bright")
+    make_bright_bundle(bundles)
+    old = registry.ensure_shipped()
+    study = stored(ball_series())
+    planning.plan_runs(study_id=study.pk)
+    (waiting,) = study.triage_runs.all()
+    assert (waiting.model, waiting.state) == (old, "waiting")
+    make_bright_bundle(bundles, version="1.1", above_hu=2500)
+    new = registry.ensure_shipped()
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.reason) == ("stale", "bright 1.1 took its place")
+    assert [(run.model, run.state) for run in study.triage_runs.exclude(pk=waiting.pk)] == [(new, "waiting")]
 
 
 def test_the_command_adds_shows_approves_moves_and_explains(
