@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triage.names import name_faults
 from triage.targets import TargetFinding, target_faults, targets
 from triage.vetting.configurations import config_faults
 from triage.vetting.onnx import onnx_faults
@@ -188,7 +189,7 @@ def _format(config: Mapping[str, Any]) -> str:
 
 def _config_faults(config: dict[str, Any]) -> list[str]:
     kind, dimensions = config.get("kind", "segmentation"), config.get("dimensions", 3)
-    faults = target_faults(config)
+    faults = [*target_faults(config), *name_faults(config)]
     for key, value, allowed in (
         ("kind", kind, KINDS),
         ("dimensions", dimensions, DIMENSIONS),

@@ -17,6 +17,8 @@ from triage.bundles import (
     read_bundle,
     require_same,
 )
+from triage.inference import guard
+from triage.names import RANGES
 from triage.vetting.configurations import config_faults, expression_fault
 
 EPIDURAL = {"name": "epidural", "code": "68752002", "scheme": "SCT", "meaning": "Epidural hemorrhage"}
@@ -32,6 +34,35 @@ def test_the_shipped_bundle_and_a_plain_one_pass(bundle: Path) -> None:
     assert read_bundle(Path(django_settings.BUNDLES_DIR) / "ich_demo").name == "ich_demo"
     files = read_bundle(bundle)
     assert (files.name, files.version, files.intended_use) == ("bright", "1.0", "Tests.")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"rank_treshold": 0.4},
+            r"'rank_treshold' means nothing here \(did you mean rank_threshold\?\); known are",
+        ),
+        (
+            {"input_limits": {"age_yaers": [18, 120]}},
+            r"input_limits: 'age_yaers' .* age_years.*; known are age_years",
+        ),
+        ({"input_limits": {"age_years": [120, 18]}}, "age_years must be two numbers, the lower one first"),
+        ({"input_limits": {"age_years": "18-120"}}, "age_years must be two numbers"),
+        ({"input_limits": {"modality": "CT"}}, "modality must be a list of words"),
+        ({"input_limits": {"min_slices": True}}, "min_slices must be a number"),
+        ({"input_limits": {"contrast": "no"}}, "contrast must be true or false"),
+    ],
+)
+def test_a_name_that_nobody_reads_and_a_limit_that_limits_nothing_are_refused(
+    change: dict[str, object], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleRefused, match=told):
+        read_bundle(make_bright_bundle(tmp_path, **change))  # type: ignore[arg-type]
+
+
+def test_every_limit_that_the_guard_knows_is_a_known_name() -> None:
+    assert guard.HEAD_LIMITS.keys() | guard._TEXTS.keys() <= RANGES
 
 
 @pytest.mark.parametrize(

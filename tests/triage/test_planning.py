@@ -38,6 +38,34 @@ def test_a_fitting_series_gets_one_run_however_often_and_nothing_before_completi
     assert not planning.unplanned_studies().exists()
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ({"PatientAge": "012Y"}, "12 years of age, outside 18 to 120"),
+        ({"PatientAge": "006M"}, "0.5 years of age, outside 18 to 120"),
+        ({"PatientBirthDate": "20120101"}, "14 years of age, outside 18 to 120"),
+        ({"PatientAge": "071Y"}, ""),
+        ({"PatientBirthDate": ""}, ""),  # nobody says how old: not taken for a child
+    ],
+)
+def test_a_patient_of_another_age_is_not_analysed_with_the_reason(
+    header: dict[str, str], told: str, bundles: Path, stored: Stored, news: list[events.Event]
+) -> None:
+    limits = {"modality": ["CT"], "min_slices": 8, "age_years": [18, 120]}
+    registry.register_bundle(path=make_bright_bundle(bundles, limits=limits), state="live")
+    datasets = ball_series()
+    for dataset in datasets:
+        for keyword, value in header.items():
+            setattr(dataset, keyword, value)
+    study = stored(datasets)
+    (run,) = planning.plan_runs(study_id=study.pk)
+    assert (run.state, run.reason) == (RunState.NOT_ANALYSED if told else RunState.WAITING, told)
+    if told:
+        assert ai_state_of(study) == ("not_analysed", f"bright: {told}")
+        plan = TriagePlan.objects.get()
+        assert plan.considered[0]["series"][0]["reason"] == told
+
+
 def test_outside_the_limits_the_study_is_not_analysed_with_the_reason(
     bright: ModelVersion, stored: Stored, news: list[events.Event]
 ) -> None:

@@ -59,10 +59,10 @@ class LoadedBundle:
 
     def warm(self) -> None:
         """Let the runtime convert the network now, so that the first study does not wait for it."""
-        if isinstance(computed := self._computed(), Accelerated) and computed.prefer != "torch":
-            if self.dimensions == 3:
-                with torch.inference_mode():
-                    computed.prepare(self._prepared(np.full((1, 32, 64, 64), -1000.0, dtype=np.float32)))
+        computed = self._computed()
+        if isinstance(computed, Accelerated) and computed.prefer != "torch" and self.dimensions == 3:
+            with torch.inference_mode():
+                computed.prepare(self._prepared(np.full((1, 32, 64, 64), -1000.0, dtype=np.float32)))
 
     def ask(self, image: NDArray[np.floating[Any]]) -> torch.Tensor:
         """The network's answer after the bundle's postprocessing, without a batch dimension.
