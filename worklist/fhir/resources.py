@@ -1,7 +1,7 @@
 """Signed reports as FHIR R4 resources (DiagnosticReport, Bundle, OperationOutcome, CapabilityStatement).
 
-Pure functions from rows to JSON. What is unsigned has no resource: FHIR's "preliminary" means verified
-early results, and an AI draft is none.
+Pure functions from rows to JSON. An unsigned report has no resource here: a DiagnosticReport that is
+"preliminary" holds verified early results, and an AI draft is none. What AI says stands in ai_resources.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pacs.models import Study
 from worklist.reports.models import ReportVersion
 from worklist.reports.outgoing.oru import ANSWERS as _ANSWERS
 from worklist.reports.outgoing.status import status_of
@@ -22,9 +23,17 @@ _SYSTEMS: Final = {
     "SCT": "http://snomed.info/sct",
     "LN": "http://loinc.org",
     "DCM": "http://dicom.nema.org/resources/ontology/DCM",
+    "v2-0074": "http://terminology.hl7.org/CodeSystem/v2-0074",
 }
 # What an answer is when its report was added to: an addendum leaves it as it was.
 _OBSERVATION_STATUS: Final = {"final": "final", "appended": "final", "corrected": "corrected"}
+_OF_AI: Final = {
+    "Observation": (
+        "Findings of live AI models: preliminary, verified by no reader. Nothing found is told as undetermined; "
+        "it is not a negative result."
+    ),
+    "Task": "What live AI models were asked: requested, in-progress, completed, failed, rejected or cancelled.",
+}
 _IDENTIFIER_TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
@@ -63,7 +72,7 @@ def diagnostic_report(
         },
         "subject": {
             "type": "Patient",
-            "identifier": _patient_identifier(study.patient.patient_id, study.patient.issuer_of_patient_id),
+            "identifier": patient_identifier(study.patient.patient_id, study.patient.issuer_of_patient_id),
             "display": study.patient.patient_name,
         },
         "issued": instant(version.at),
@@ -87,10 +96,8 @@ def diagnostic_report(
         resource["contained"] = observations
         resource["result"] = [{"reference": f"#{one['id']}"} for one in observations]
     if accession:
-        resource["basedOn"] = [{"type": "ServiceRequest", "identifier": _accession_identifier(accession)}]
-    if len(study.study_date) == 8 and study.study_date.isdigit():
-        day = study.study_date
-        resource["effectiveDateTime"] = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+        resource["basedOn"] = [{"type": "ServiceRequest", "identifier": accession_identifier(accession)}]
+    resource["effectiveDateTime"] = study_day(study)
     return {name: value for name, value in resource.items() if value not in ([], "")}
 
 
@@ -162,7 +169,7 @@ def capability_statement(base: str, software_version: str, date: str) -> dict[st
         "date": date,
         "kind": "instance",
         "software": {"name": "Firstread", "version": software_version},
-        "implementation": {"description": "Signed radiology reports", "url": base},
+        "implementation": {"description": "Signed radiology reports; AI results, unverified", "url": base},
         "fhirVersion": FHIR_VERSION,
         "format": ["application/fhir+json"],
         "rest": [
@@ -187,9 +194,35 @@ def capability_statement(base: str, software_version: str, date: str) -> dict[st
                                 "type": "token",
                                 "documentation": "Study Instance UID, with or without urn:oid:.",
                             },
+                            {
+                                "name": "status",
+                                "type": "token",
+                                "definition": "http://hl7.org/fhir/SearchParameter/DiagnosticReport-status",
+                                "documentation": (
+                                    "Only partial, with study: results of AI, which no reader verified. "
+                                    "Without it, signed reports only."
+                                ),
+                            },
                         ],
-                    }
+                    },
+                    *(_ai_capability(kind, what) for kind, what in _OF_AI.items()),
                 ],
+            }
+        ],
+    }
+
+
+def _ai_capability(kind: str, what: str) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "documentation": what,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "versioning": "no-version",
+        "searchParam": [
+            {
+                "name": "study",
+                "type": "token",
+                "documentation": "Study Instance UID, with or without urn:oid:. Needed.",
             }
         ],
     }
@@ -205,15 +238,17 @@ def _identifiers(version: ReportVersion, accession: str) -> list[dict[str, Any]]
     if version.sr_sop_instance_uid:
         found.append({"system": DICOM_UID, "value": f"urn:oid:{version.sr_sop_instance_uid}"})
     if accession:
-        found.append(_accession_identifier(accession))
+        found.append(accession_identifier(accession))
     return found
 
 
-def _accession_identifier(accession: str) -> dict[str, Any]:
+def accession_identifier(accession: str) -> dict[str, Any]:
+    """An identifier of type ACSN."""
     return {"type": {"coding": [{"system": _IDENTIFIER_TYPES, "code": "ACSN"}]}, "value": accession}
 
 
-def _patient_identifier(patient_id: str, issuer: str) -> dict[str, Any]:
+def patient_identifier(patient_id: str, issuer: str) -> dict[str, Any]:
+    """An identifier of type MR, with its issuer."""
     identifier: dict[str, Any] = {
         "type": {"coding": [{"system": _IDENTIFIER_TYPES, "code": "MR"}]},
         "value": patient_id or "unknown",
@@ -226,10 +261,21 @@ def _interpreters(version: ReportVersion) -> list[str]:
     return list(dict.fromkeys(p.display_name or p.username for p in people if p is not None))
 
 
+def coded(code: str, scheme: str, meaning: str, *, text: str = "") -> dict[str, Any]:
+    """A CodeableConcept; a scheme that FHIR has no address for is left out."""
+    coding = {"code": code, "display": meaning}
+    system = _SYSTEMS.get(scheme)
+    return {"coding": [coding | ({"system": system} if system else {})], "text": text or meaning}
+
+
+def study_day(study: Study) -> str:
+    """Study Date as a FHIR date, or ""."""
+    day = study.study_date
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 and day.isdigit() else ""
+
+
 def _concept(conclusion: dict[str, Any]) -> dict[str, Any]:
-    coding = {"code": conclusion["code"], "display": conclusion["meaning"]}
-    system = _SYSTEMS.get(conclusion["scheme"])
-    return {"coding": [coding | ({"system": system} if system else {})], "text": conclusion["meaning"]}
+    return coded(conclusion["code"], conclusion["scheme"], conclusion["meaning"])
 
 
 def _text(version: ReportVersion, key: str) -> str:

@@ -1,4 +1,4 @@
-"""`/fhir/`: signed reports for programs that speak FHIR R4."""
+"""`/fhir/`: signed reports for programs that speak FHIR R4; those of AI are in ai_views.py."""
 
 from __future__ import annotations
 

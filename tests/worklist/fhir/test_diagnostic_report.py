@@ -62,7 +62,8 @@ def test_metadata_says_what_this_can_do_to_anybody() -> None:
     assert response["Content-Type"].startswith("application/fhir+json")
     said = response.json()
     assert (said["resourceType"], said["fhirVersion"]) == ("CapabilityStatement", "4.0.1")
-    (resource,) = said["rest"][0]["resource"]
+    resource = said["rest"][0]["resource"][0]
+    assert resource["type"] == "DiagnosticReport"
     assert {i["code"] for i in resource["interaction"]} == {"read", "search-type"}
 
 
