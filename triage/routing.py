@@ -40,6 +40,7 @@ from typing import Any
 
 from triage.scoring import PREFERENCES, ScorePart, comparison, score_parts, total
 from triage.series import (
+    PROJECTION_MODALITIES,
     Kernel,
     SeriesFacts,
     body_part_of,
@@ -209,9 +210,16 @@ def _why(item: Considered, best: Considered) -> str:
         return f"chosen with {points}: " + ", ".join(part.text for part in item.parts if part.points > 0.0)
     name = f"series {best.facts.series_number}" if best.facts.series_number else "the chosen series"
     ahead = comparison(best.parts, item.parts)
-    if not ahead:
-        return f"{name} suits as well ({points} each) and comes first"
-    return f"{name} suits better, {best.score:.4g} against {points}: {ahead}"
+    why = (
+        f"{name} suits better, {best.score:.4g} against {points}: {ahead}"
+        if ahead
+        else f"{name} suits as well ({points} each) and comes first"
+    )
+    # Another reconstruction shows the same scan; another radiograph shows what nobody has looked for.
+    other_image = item.facts.modality in PROJECTION_MODALITIES
+    return (
+        f"not read, though it fits: this model reads one series of a study, and {why}" if other_image else why
+    )
 
 
 def _rank(item: Considered) -> tuple[int, float, int, int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from triage.series import Kernel, SeriesFacts, kernel_of
+from triage.series import PROJECTION_MODALITIES, Kernel, SeriesFacts, kernel_of
 
 #: What a rule prefers unless its `prefer` says otherwise: slices as radiologists read them.
 PREFERENCES: Mapping[str, Any] = {
@@ -29,6 +29,7 @@ class ScorePart:
 def score_parts(facts: SeriesFacts, prefer: Mapping[str, Any] | None = None) -> tuple[ScorePart, ...]:
     """What speaks for a series, always the same parts in the same order; their sum is its score."""
     wanted = {**PREFERENCES, **(prefer or {})}
+    what = "image" if facts.modality in PROJECTION_MODALITIES else "slice"
     return (
         _origin(facts),
         _orientation(facts, str(wanted["orientation"])),
@@ -37,7 +38,7 @@ def score_parts(facts: SeriesFacts, prefer: Mapping[str, Any] | None = None) -> 
         ScorePart(
             "slices",
             round(min(facts.slices, _SLICES_WORTH_COUNTING) / 40.0, 2),
-            f"{facts.slices} slice{'' if facts.slices == 1 else 's'}",
+            f"{facts.slices} {what}{'' if facts.slices == 1 else 's'}",
         ),
     )
 

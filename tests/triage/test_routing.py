@@ -210,6 +210,27 @@ def test_limits_on_kernel_manufacturer_and_contrast_hold_whatever_a_rule_allows(
     assert decision.analyse == (not reason) and reason in decision.reason
 
 
+def test_the_second_of_two_frontal_radiographs_says_that_nobody_looked_at_it() -> None:
+    rule = {"modality": ["DX", "CR"], "view_any": ["PA", "AP"], "derived_allowed": True}
+    first = replace(
+        HEAD, modality="DX", sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1", body_part_examined="CHEST",
+        views=("PA",), slices=1, series_number=1, series_description="", slice_thickness_mm=None, kernel="",
+        orientation="", coverage_mm=None,
+    )  # fmt: skip
+    again = replace(first, series_id=2, series_instance_uid="1.2.3.9", series_number=2, views=("AP",))
+    portable = replace(
+        again, series_id=3, series_instance_uid="1.2.3.10", series_number=3, image_type=("DERIVED", "PRIMARY")
+    )
+    lateral = replace(again, series_id=4, series_instance_uid="1.2.3.11", series_number=4, views=("LL",))
+    decision = decide([lateral, portable, again, first], [rule], {"modality": ["DX"], "min_slices": 1})
+    assert decision.chosen == first
+    read, second, third, other = (item.reason for item in decision.considered)
+    assert read.startswith("chosen with") and "1 image" in read and "slice" not in read.split(": ")[1]
+    told = "not read, though it fits: this model reads one series of a study, and series 1 suits "
+    assert second.startswith(told + "as well") and third.startswith(told + "better")
+    assert other == "the view is LL, not PA or AP"
+
+
 def test_a_rule_may_want_one_orientation_and_may_accept_reformats() -> None:
     coronal = replace(HEAD, orientation="coronal", image_type=("DERIVED", "SECONDARY", "MPR"))
     assert decide([coronal], [RULE | {"derived_allowed": True}], LIMITS).analyse
