@@ -2,7 +2,8 @@
 
 Two stages of one question: was it there before, and has it grown? Nothing found then makes what is here now new;
 otherwise the two scans are laid on each other (triage/inference/comparison). Where that does not work the finding
-is "not compared", and everything treats it as new.
+is "not compared", and everything treats it as new. A classifier says neither where nor how much: what it said of the
+prior too is known by presence alone, never grown, and rings all the same (ADR 0017).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from triage.findings import Said
 from triage.inference.comparison.process import compare
 from triage.inference.comparison.request import Answer, Pair, Request
 from triage.inference.volume import FrameSource
-from triage.models import Comparison, Finding, ModelState, RunState, TriageRun
+from triage.models import Comparison, Finding, ModelKind, ModelState, RunState, TriageRun
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,8 @@ def compared(
         said[index].finding.prior_finding = prior
         if prior.presence == Finding.Presence.ABSENT:
             answered[index] = _told(said[index], Answer(Comparison.NEW))
+        elif run.model.kind == ModelKind.CLASSIFICATION:
+            answered[index] = _told(said[index], Answer(Comparison.KNOWN))
         else:
             waiting.setdefault(prior.run_id, {})[index] = prior
     for group in waiting.values():

@@ -6,6 +6,7 @@ from pacs.demographics import day_in_words
 from triage.models import Comparison, Finding
 from triage.selectors import known_since
 
+BY_PRESENCE = "also told of the prior, place and size not compared"
 # Below this a number would say more than the two outlines do.
 _TOLD_ML = 0.1
 
@@ -15,6 +16,10 @@ def against_prior(finding: Finding) -> str:
     day = day_in_words(finding.prior_finding.run.study.study_date) if finding.prior_finding else ""
     since = f" since {day}" if day else " since the prior"
     match finding.comparison:
+        case Comparison.KNOWN if (
+            finding.volume_ml is None
+        ):  # a classifier: nobody knows whether it is the same
+            return f"also told of the scan of {day}, place and size not compared" if day else BY_PRESENCE
         case Comparison.KNOWN:
             first = day_in_words(known_since(finding))
             return f"known since {first}, not grown" if first else "known from the prior, not grown"

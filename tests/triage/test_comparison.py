@@ -23,7 +23,8 @@ from tests.triage.making import rotation
 from tests.worklist.making import make_model, make_run
 from tests.worklist.making import make_study as make_study_row
 from triage.comparing import compared, earlier_finding
-from triage.findings import findings_of
+from triage.comparison_words import against_prior
+from triage.findings import Said, findings_of, statement_of
 from triage.inference.analysis import Analysis, Target
 from triage.inference.comparison import process
 from triage.inference.comparison.overlap import groups_of
@@ -276,3 +277,27 @@ def test_only_what_the_same_patients_readers_could_see_is_compared_with() -> Non
     assert seen is not None and seen.run.model == shadow
     other_code = Finding(code="36118008", scheme="SCT")
     assert earlier_finding(now, other_code) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("before", "state", "words"),
+    [
+        (0.9, Comparison.KNOWN, "also told of the scan of 1 Mar 2026, place and size not compared"),
+        (0.1, Comparison.NEW, "new since 1 Mar 2026"),
+        (None, "", ""),
+    ],
+)
+def test_what_a_classifier_said_of_the_prior_too_is_known_by_presence_and_never_grown(
+    before: float | None, state: str, words: str
+) -> None:
+    model = make_model(kind="classification")
+    prior = make_study_row(study_date="20260301")
+    if before is not None:
+        make_run(prior, model, probability=before).findings.update(volume_ml=None)
+    run = make_run(make_study_row(study_date="20260302", patient=prior.patient), model, probability=0.95)
+    finding = run.findings.get()
+    finding.volume_ml = None
+    (one,) = compared(run, [Said(finding, statement_of(model, finding), None, None)], [], [])
+    assert (finding.comparison, finding.growth_ml, one.statement.comparison) == (state, None, state)
+    assert against_prior(finding) == words

@@ -196,6 +196,17 @@ def test_shift_growth_and_comparison_stand_in_the_sr_and_pass_dciodvfy(
     assert b"probability by logistic on log volume and peak" in (tmp_path / "checked.dcm").read_bytes()
 
 
+def test_a_classifiers_known_finding_says_that_place_and_size_were_not_compared(
+    stack: SliceStack, tmp_path: Path
+) -> None:
+    headers = read_headers(write(datasets_of(stack), tmp_path))
+    statement = replace(STATEMENT, volume_ml=None, largest_diameter_mm=None, comparison="known")
+    assert faults(make_sr(statement, headers, None), tmp_path) == []
+    (group,) = highdicom.sr.srread(tmp_path / "checked.dcm").content.get_image_measurement_groups()
+    said = {str(e.name.meaning): str(e.value.meaning) for e in group.get_qualitative_evaluations()}
+    assert said["Compared with the prior"] == "Told of the prior too, place and size not compared"
+
+
 def test_the_document_is_an_unverified_preliminary_draft_that_names_the_weights(
     stack: SliceStack, tmp_path: Path
 ) -> None:

@@ -57,6 +57,8 @@ _COMPARISONS: Final = {
     "grown": Code("grown", _OWN, "Known, grown"),
     "not_compared": Code("not-compared", _OWN, "Could not be compared"),
 }
+# Of a classifier: "not grown" would be more than it can say.
+_KNOWN_BY_PRESENCE = Code("known-by-presence", _OWN, "Told of the prior too, place and size not compared")
 
 Group = MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations
 
@@ -189,7 +191,9 @@ def _contents(statement: Statement) -> dict[str, Any]:
         QualitativeEvaluation(name=statement.finding, value=PRESENT if statement.present else ABSENT)
     ]
     if statement.present and statement.comparison in _COMPARISONS:
-        evaluations.append(QualitativeEvaluation(_COMPARED, _COMPARISONS[statement.comparison]))
+        unmeasured = statement.comparison == "known" and statement.volume_ml is None
+        compared = _KNOWN_BY_PRESENCE if unmeasured else _COMPARISONS[statement.comparison]
+        evaluations.append(QualitativeEvaluation(_COMPARED, compared))
     parameters = [
         f"weights SHA-256 {statement.weights_sha256}",
         f"present from probability {statement.threshold:g}",

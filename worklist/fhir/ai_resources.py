@@ -46,6 +46,8 @@ _COMPARISONS: Final = {
     "grown": ("grown", OWN, "Known, grown"),
     "not_compared": ("not-compared", OWN, "Could not be compared"),
 }
+# Of a classifier, which says neither where nor how much.
+_KNOWN_BY_PRESENCE: Final = ("known-by-presence", OWN, "Told of the prior too, place and size not compared")
 
 
 def observation(finding: Finding) -> dict[str, Any]:
@@ -223,10 +225,12 @@ def _components(finding: Finding, present: bool) -> list[dict[str, Any]]:
             }
         )
     if finding.comparison in _COMPARISONS:
+        unmeasured = finding.comparison == "known" and finding.volume_ml is None
+        compared = _KNOWN_BY_PRESENCE if unmeasured else _COMPARISONS[finding.comparison]
         components.append(
             {
                 "code": coded("comparison", OWN, "Compared with the prior"),
-                "valueCodeableConcept": coded(*_COMPARISONS[finding.comparison]),
+                "valueCodeableConcept": coded(*compared),
             }
         )
     return components

@@ -23,7 +23,11 @@ def model() -> ModelVersion:
 
 
 def scanned(
-    model: ModelVersion, date: str, prior: Finding | None, comparison: str = "", volume_ml: float = 10.0
+    model: ModelVersion,
+    date: str,
+    prior: Finding | None,
+    comparison: str = "",
+    volume_ml: float | None = 10.0,
 ) -> Finding:
     """The patient's next scan with a bleed; `comparison` is what registration said."""
     patient = {} if prior is None else {"patient": prior.run.study.patient}
@@ -68,6 +72,15 @@ def test_new_grown_and_not_compared_findings_ring_though_the_prior_was_answered(
     first = scanned(model, "20261120", None)
     answered(first, make_user)
     assert len(ring(scanned(model, "20261124", first, comparison))) == 1
+
+
+@pytest.mark.parametrize(("then", "now"), [(None, None), (10.0, None), (None, 10.0)])
+def test_a_finding_without_place_and_size_rings_though_it_is_known_and_was_answered(
+    then, now, model, make_user
+):
+    first = scanned(model, "20261120", None, volume_ml=then)
+    answered(first, make_user)
+    assert len(ring(scanned(model, "20261124", first, Comparison.KNOWN, volume_ml=now))) == 1
 
 
 def test_what_nobody_answered_rings_again(model):

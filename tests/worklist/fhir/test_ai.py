@@ -126,6 +126,16 @@ def test_nothing_found_is_undetermined_and_says_that_it_is_no_negative_result(
         assert not any(word in text for word in ("Absent", "2667000", "Negative", "Normal"))
 
 
+def test_a_classifiers_known_finding_is_not_said_to_be_not_grown(
+    program: Caller, study: Study, model: ModelVersion
+) -> None:
+    finding = make_run(study, model, probability=0.93).findings.get()
+    finding.volume_ml, finding.comparison = None, Comparison.KNOWN
+    finding.save()
+    told = parts(got(program, f"/fhir/Observation/{finding.pk}"))
+    assert told["comparison"] == "Told of the prior too, place and size not compared"
+
+
 def test_the_result_of_a_run_is_a_partial_report_that_leads_to_its_findings(
     program: Caller, study: Study, model: ModelVersion
 ) -> None:
