@@ -18,6 +18,8 @@ from triage.models import TriageRun as Run
 from triage.states import MODEL
 from worklist.api.documents import person
 from worklist.api.patients import patient_document
+from worklist.reports.models import Report
+from worklist.reports.selectors import conclusion_of
 
 
 def model_document(model: ModelVersion, runs: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,8 +114,8 @@ def compared_model(model: ModelVersion) -> dict[str, Any]:
     return {"id": str(model.pk), "name": model.name, "version": model.version, "state": model.state}
 
 
-def case_document(pair: Pair, study: Study) -> dict[str, Any]:
-    """A study on which two models disagree."""
+def case_document(pair: Pair, study: Study, report: Report | None) -> dict[str, Any]:
+    """A study on which two models disagree, and what its signed report concluded of the finding."""
     return {
         "study_instance_uid": study.study_instance_uid,
         "accession_number": study.accession_number,
@@ -123,6 +125,12 @@ def case_document(pair: Pair, study: Study) -> dict[str, Any]:
         "code": pair.code,
         "a": _answer(pair.a),
         "b": _answer(pair.b),
+        "report": report
+        and {
+            "conclusion": conclusion_of(report, pair.code) or "not_stated",
+            "state": report.state,
+            "signed_at": report.signed_at,
+        },
     }
 
 

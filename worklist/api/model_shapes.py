@@ -10,6 +10,7 @@ from triage.registry import REASON_LENGTH
 from triage.states import MODEL_EVENTS
 from triage.targets import CRITICALITIES
 from worklist.api.shapes import Patient, Person
+from worklist.reports.models import SIGNED_REPORT_STATES
 
 
 class ModelTarget(serializers.Serializer):
@@ -121,6 +122,15 @@ class ComparedAnswer(serializers.Serializer):
     volume_ml = serializers.FloatField(allow_null=True)
 
 
+class ComparedReport(serializers.Serializer):
+    conclusion = serializers.ChoiceField(
+        choices=["present", "absent", "indeterminate", "not_stated"],
+        help_text="What the signed report says of the finding; not_stated: it does not say.",
+    )
+    state = serializers.ChoiceField(choices=[(state.value, state.label) for state in SIGNED_REPORT_STATES])
+    signed_at = serializers.DateTimeField()
+
+
 class ComparedCase(serializers.Serializer):
     study_instance_uid = serializers.CharField()
     accession_number = serializers.CharField()
@@ -130,6 +140,7 @@ class ComparedCase(serializers.Serializer):
     code = serializers.CharField()
     a = ComparedAnswer()
     b = ComparedAnswer()
+    report = ComparedReport(allow_null=True, help_text="null: no report is signed yet.")
 
 
 class ModelComparison(serializers.Serializer):

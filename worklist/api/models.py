@@ -32,6 +32,7 @@ from worklist.api.model_documents import (
     model_document,
     run_counts,
 )
+from worklist.reports.selectors import signed_reports
 
 T = TypeVar("T")
 DECIDES = has_role(Role.PACS_ADMINISTRATOR)
@@ -141,7 +142,10 @@ class ModelViewSet(GenericViewSet[ModelVersion]):
     )
     @action(detail=False, methods=["get"])
     def compare(self, request: Request) -> Response:
-        """Studies that both analysed: how often they agree, and the cases on which they do not."""
+        """Studies that both analysed: how often they agree, and the cases on which they do not.
+
+        Of a signed report its structured conclusion is shown, not its text: administrators read no reports.
+        """
         a, b = (self._named(request.query_params.get(side, "")) for side in ("a", "b"))
         meanings = disagreement.shared_findings(a, b)
         if a == b or not meanings:
@@ -156,7 +160,10 @@ class ModelViewSet(GenericViewSet[ModelVersion]):
         assert page is not None
         auditing.list_read(request, "cases on which models disagree", frozenset({"a", "b", "code"}))
         studies = Study.objects.select_related("patient").in_bulk([pair.study_id for pair in page])
-        paged = self.get_paginated_response([case_document(pair, studies[pair.study_id]) for pair in page])
+        reports = signed_reports(studies)
+        paged = self.get_paginated_response(
+            [case_document(pair, studies[pair.study_id], reports.get(pair.study_id)) for pair in page]
+        )
         return Response(
             {
                 "a": compared_model(a),

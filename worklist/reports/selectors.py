@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db.models import F, QuerySet
 
@@ -32,6 +32,17 @@ def reports_visible_to(user: User) -> QuerySet[Report]:
     if user.has_role(*READS_SIGNED):
         return visible.filter(state__in=SIGNED_REPORT_STATES)
     return Report.objects.none()
+
+
+def signed_reports(study_ids: Iterable[int]) -> dict[int, Report]:
+    """The signed report of each of these studies that has one, by study."""
+    found = Report.objects.filter(study_id__in=list(study_ids), state__in=SIGNED_REPORT_STATES)
+    return {report.study_id: report for report in found}
+
+
+def conclusion_of(report: Report, code: str) -> str:
+    """What a signed report concludes of a finding: present, absent, indeterminate, or "" when it does not say."""
+    return next((str(one["value"]) for one in report.conclusions if one["code"] == code), "")
 
 
 def latest_versions(reports: QuerySet[Report]) -> QuerySet[ReportVersion]:

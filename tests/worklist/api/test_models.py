@@ -11,16 +11,18 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from foundation.accounts.models import User
 from tests.triage.making import make_bright_bundle
 from tests.worklist.api.caller import Caller
 from tests.worklist.api.schema import assert_matches
-from tests.worklist.making import make_model, make_run, make_study
+from tests.worklist.making import HEMORRHAGE, make_model, make_run, make_study
 from triage import registry
 from triage.models import ModelVersion
 from worklist.api.model_documents import in_words
 from worklist.queue import ranking
+from worklist.reports.models import Report
 
 pytestmark = pytest.mark.django_db
 
@@ -178,6 +180,32 @@ def test_a_comparison_counts_agreement_and_lists_the_strongest_contradiction_fir
     assert page["results"][0]["a"]["presence"] == "present" and page["next"]
     (last,) = judge.get("/api/models/compare/", a=old.pk, b=new.pk, page_size=2, page=2)["results"]
     assert last["a"]["probability"] == 0.55
+
+
+def test_each_case_says_what_the_signed_report_concluded(
+    make_user: Callable[..., User], two: tuple[ModelVersion, ModelVersion], django_assert_max_num_queries: Any
+) -> None:
+    old, new = two
+    signer = make_user("radiologist", username="signer")
+    disagreed = [run.study for run in new.runs.filter(state="done").order_by("pk")][2:5]
+    said = {}
+    answers = (("present", "final"), ("absent", "corrected"), ("present", "draft"))
+    for study, (value, state) in zip(disagreed, answers, strict=True):
+        signed = {"signed_by": signer, "signed_at": timezone.now()} if state != "draft" else {}
+        conclusion = {"code": HEMORRHAGE, "scheme": "SCT", "meaning": "x", "value": value, "required": True}
+        Report.objects.create(study=study, state=state, conclusions=[conclusion], **signed)
+        said[study.study_instance_uid] = None if state == "draft" else (value, state)
+    for role in ("qa_reviewer", "pacs_administrator"):
+        caller = Caller(make_user(role))
+        with django_assert_max_num_queries(16):
+            page = caller.get("/api/models/compare/", a=old.pk, b=new.pk)
+        assert_matches(page, "ModelComparison")
+        for case in page["results"]:
+            report = case["report"]
+            found = report and (report["conclusion"], report["state"])
+            assert found == said.get(case["study_instance_uid"])
+            assert not report or set(report) == {"conclusion", "state", "signed_at"}
+    assert sum(case["report"] is not None for case in page["results"]) == 2
 
 
 def test_the_newest_answer_of_each_model_counts(judge: Caller) -> None:

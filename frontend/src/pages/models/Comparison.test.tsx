@@ -27,6 +27,7 @@ const found: ModelComparison = {
       code: "1386000",
       a: { run_id: "1", presence: "present", probability: 0.93, volume_ml: 31 },
       b: { run_id: "2", presence: "absent", probability: 0.1, volume_ml: null },
+      report: null,
     },
   ],
 };
@@ -47,6 +48,18 @@ describe("two models side by side", () => {
     expect(row.getByText(/possible 0.93/)).toBeVisible();
     expect(row.getByText(/nothing found 0.10/)).toBeVisible();
     expect(screen.queryByText(/normal|negative/)).toBeNull();
+  });
+
+  it.each([
+    [null, "not signed yet"],
+    ["present", "is there, as ich 1.0"],
+    ["absent", "is not there, as ich 2.0"],
+    ["indeterminate", "cannot be decided"],
+    ["not_stated", "not stated"],
+  ] as const)("stand beside what the signed report concluded: %s", (conclusion, words) => {
+    const report = conclusion && { conclusion, state: "final" as const, signed_at: "2026-11-24T10:00:00Z" };
+    show({ results: found.results.map((one) => ({ ...one, report })) });
+    expect(within(screen.getByTestId("compared-case")).getByText(words)).toBeVisible();
   });
 
   it("that agree say so without calling it right", () => {

@@ -10,7 +10,7 @@ import { hasRole, useMe } from "../../app/session";
 import { formatDay } from "../../time/dates";
 import { patientName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
-import { agreement, comparable, fullName, ordered } from "./words";
+import { agreement, comparable, fullName, ordered, reportWords } from "./words";
 import styles from "./Models.module.css";
 
 const PAGE = 50;
@@ -70,6 +70,7 @@ export function Comparison({ found, reads }: { found: ModelComparison; reads: bo
               <th>finding</th>
               <th>{a}</th>
               <th>{b}</th>
+              <th>signed report: the finding</th>
               <th />
             </tr>
           </thead>
@@ -92,6 +93,10 @@ export function Comparison({ found, reads }: { found: ModelComparison; reads: bo
                 </td>
                 <td>
                   <Answer answer={one.b} />
+                </td>
+                <td>
+                  {reportWords(one, a, b)}
+                  {one.report && one.report.state !== "final" && <small>{one.report.state}</small>}
                 </td>
                 <td>
                   {reads && <Link href={`/read/${one.study_instance_uid}`}>Open</Link>}{" "}

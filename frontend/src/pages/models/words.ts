@@ -1,4 +1,4 @@
-import type { Model, ModelDecision, ModelState } from "../../api/types";
+import type { ComparedCase, Model, ModelDecision, ModelState } from "../../api/types";
 import { personName } from "../../ui/person";
 
 /** What a state means for people, in one sentence. */
@@ -59,4 +59,20 @@ export function agreement(counts: {
   const all = agree + counts.only_a + counts.only_b;
   if (all === 0) return null;
   return `${String(agree)} of ${String(all)} studies (${String(Math.round((100 * agree) / all))} %)`;
+}
+
+const CONCLUSIONS = {
+  present: "is there",
+  absent: "is not there",
+  indeterminate: "cannot be decided",
+  not_stated: "not stated",
+} as const;
+
+/** What the signed report concluded, and which of two models that disagree said so: "is there, as ich 1.0". */
+export function reportWords(one: ComparedCase, a: string, b: string): string {
+  if (one.report === null) return "not signed yet";
+  const said = CONCLUSIONS[one.report.conclusion];
+  const presence = one.report.conclusion;
+  if (presence !== "present" && presence !== "absent") return said;
+  return `${said}, as ${one.a.presence === presence ? a : b}`;
 }
