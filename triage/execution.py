@@ -46,8 +46,10 @@ def limits_of(model: ModelVersion) -> models.Limits:
     """What a run of this model may use; who expects to be slow gets five times what it expects."""
     expected = model.config.get("expected_seconds", 0)
     patience = 5.0 * float(expected) if isinstance(expected, int | float) else 0.0
+    seconds = min(max(settings.TRIAGE_RUN_SECONDS, patience), LONGEST_RUN_SECONDS)
     return models.Limits(
-        seconds=min(max(settings.TRIAGE_RUN_SECONDS, patience), LONGEST_RUN_SECONDS),
+        seconds=seconds,
+        wall_seconds=min(models.WALL_FACTOR * seconds, LONGEST_RUN_SECONDS),
         memory_mb=settings.TRIAGE_MODEL_MEMORY_MB,
         readable=(Path(settings.ARCHIVE_DIR),),
         isolated=settings.TRIAGE_ISOLATION_REQUIRED,

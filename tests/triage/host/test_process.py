@@ -185,9 +185,10 @@ def test_a_model_that_never_answers_is_ended_at_its_time(
 ) -> None:
     bundle = make_hostile_bundle(tmp_path, runs="__import__('time').sleep(1000)")
     make_hostile_bundle(tmp_path, name="spins", runs="[None for _ in iter(int, 1)]")
-    for folder in (bundle, tmp_path / "spins"):
+    # One that sleeps has its 3 s on the wall; one that spins gets them of the processor, at most 12 s on the wall.
+    for folder, told in ((bundle, "within 3 s"), (tmp_path / "spins", "within (3 s|12 s on a busy machine)")):
         process.load(folder, fingerprint(folder), limits=limits)
-        with pytest.raises(ModelTooSlow, match="no answer within 3 s"):
+        with pytest.raises(ModelTooSlow, match=f"no answer {told}"):
             run(folder, files, replace(limits, seconds=3.0))
 
 

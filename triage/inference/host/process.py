@@ -27,6 +27,7 @@ import structlog
 from triage.bundles import Fingerprint
 from triage.inference.analysis import Analysis, OutsideLimits
 from triage.inference.host import answers, sandbox
+from triage.inference.host.clock import OwnTime
 from triage.inference.host.failures import (
     InputUnreadable,
     ModelDied,
@@ -44,6 +45,8 @@ log = structlog.get_logger(__name__)
 START_SECONDS = 300.0
 # How often the run's holder hears that the model is still at it.
 HOLD_SECONDS = 15.0
+# Nobody waits longer than this many times a model's own seconds, however busy the machine is.
+WALL_FACTOR = 4.0
 MOST_PROCESSES = 8
 _LOG_LINES = 100
 _MOST_BYTES = 4 << 30
@@ -54,7 +57,9 @@ class Limits:
     """What a model may use.
 
     Attributes:
-        seconds: for one answer, loading included.
+        seconds: of its own for one answer, loading included; what it waits for a processor that others have does
+            not count (triage/inference/host/clock.py).
+        wall_seconds: for one answer at most, however busy the machine is; None: WALL_FACTOR times `seconds`.
         memory_mb: of memory of its own, images and weights included.
         readable: folders of the images.
         isolated: refuse to run a model where not all walls stand.
@@ -64,6 +69,12 @@ class Limits:
     memory_mb: int
     readable: tuple[Path, ...]
     isolated: bool = False
+    wall_seconds: float | None = None
+
+    @property
+    def most_wall_seconds(self) -> float:
+        """After these nobody waits any more."""
+        return WALL_FACTOR * self.seconds if self.wall_seconds is None else self.wall_seconds
 
 
 def analyse(
@@ -94,7 +105,7 @@ def analyse(
         except Ended as error:
             raise ModelDied("the model's process could not be started") from error
         try:
-            return process.analyse(files, pinned, limits.seconds, between_steps)
+            return process.analyse(files, pinned, limits, between_steps)
         finally:
             if not process.lives():  # warm again before the next run asks
                 with contextlib.suppress(Ended):
@@ -139,7 +150,8 @@ class _Process:
         self._end_of_it: socket.socket = nursery.start(self._name, confines)
         self._channel = Channel(self._end_of_it, self._watch)
         self._number = 0
-        self._seconds = limits.seconds
+        self._run_limits = limits
+        self._own: OwnTime | None = None
         self._deadline = time.monotonic() + START_SECONDS
         self._ready, self._ended = False, False
         self._log_lines = 0
@@ -167,10 +179,13 @@ class _Process:
         self._request({"do": "load"}, pinned)
 
     def analyse(
-        self, files: Sequence[Path], pinned: Fingerprint, seconds: float, between_steps: Callable[[], None]
+        self, files: Sequence[Path], pinned: Fingerprint, limits: Limits, between_steps: Callable[[], None]
     ) -> Analysis:
-        self._seconds, self._hold, self._held, self._log_lines = seconds, between_steps, time.monotonic(), 0
-        self._deadline = time.monotonic() + (seconds if self._ready else START_SECONDS)
+        self._run_limits, self._hold, self._held, self._log_lines = limits, between_steps, time.monotonic(), 0
+        if self._ready:
+            self._count_from_now()
+        else:
+            self._own, self._deadline = None, time.monotonic() + START_SECONDS
         try:
             number = self._request({"do": "analyse", "files": [str(path) for path in files]}, pinned)
             message, arrays = self._answer_to(number)
@@ -252,9 +267,14 @@ class _Process:
         level = log.info if isolation.whole else log.warning
         level("model_process_ready", bundle=self.folder.name, isolation=isolation.told())
         self._ready = True
-        self._deadline = time.monotonic() + self._seconds
+        self._count_from_now()
         if self.limits.isolated and not isolation.whole:
             raise NotIsolated(f"{isolation.told()}, and this site asks for that (FIRSTREAD_ISOLATION)")
+
+    def _count_from_now(self) -> None:
+        now = time.monotonic()
+        self._own = OwnTime(lambda: self._nursery.pid_of(self._name), now)
+        self._deadline = now + self._run_limits.most_wall_seconds
 
     def _log(self, message: dict[str, Any]) -> None:
         self._log_lines += 1
@@ -265,9 +285,13 @@ class _Process:
 
     def _watch(self) -> None:
         now = time.monotonic()
+        own = self._own.look(now) if self._own is not None else 0.0
+        if own > self._run_limits.seconds:
+            raise ModelTooSlow(f"no answer within {self._run_limits.seconds:g} s")
         if now > self._deadline:
             raise ModelTooSlow(
-                f"no answer within {self._seconds:g} s"
+                f"no answer within {self._run_limits.most_wall_seconds:g} s on a busy machine, "
+                f"{own:.0f} s of its own"
                 if self._ready
                 else f"the model's process was not ready within {START_SECONDS:g} s"
             )
