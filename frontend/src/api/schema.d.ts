@@ -217,7 +217,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Studies that both analysed: how often they agree, and the cases on which they do not. */
+        /**
+         * @description Studies that both analysed: how often they agree, and the cases on which they do not.
+         *
+         *     Of a signed report its structured conclusion is shown, not its text: administrators read no reports.
+         */
         get: operations["models_compare_retrieve"];
         put?: never;
         post?: never;
@@ -1121,6 +1125,8 @@ export interface components {
             code: string;
             a: components["schemas"]["ComparedAnswer"];
             b: components["schemas"]["ComparedAnswer"];
+            /** @description null: no report is signed yet. */
+            report: components["schemas"]["ComparedReport"] | null;
         };
         ComparedFinding: {
             code: string;
@@ -1138,6 +1144,27 @@ export interface components {
             version: string;
             state: components["schemas"]["ModelStateEnum"];
         };
+        ComparedReport: {
+            /**
+             * @description What the signed report says of the finding; not_stated: it does not say.
+             *
+             *     * `present` - present
+             *     * `absent` - absent
+             *     * `indeterminate` - indeterminate
+             *     * `not_stated` - not_stated
+             */
+            conclusion: components["schemas"]["ConclusionEnum"];
+            state: components["schemas"]["ComparedReportStateEnum"];
+            /** Format: date-time */
+            signed_at: string;
+        };
+        /**
+         * @description * `final` - Final
+         *     * `addendum` - Final with addendum
+         *     * `corrected` - Corrected
+         * @enum {string}
+         */
+        ComparedReportStateEnum: "final" | "addendum" | "corrected";
         Conclusion: {
             code: string;
             scheme: string;
@@ -1146,6 +1173,14 @@ export interface components {
             /** @description Must be stated before signing. */
             required: boolean;
         };
+        /**
+         * @description * `present` - present
+         *     * `absent` - absent
+         *     * `indeterminate` - indeterminate
+         *     * `not_stated` - not_stated
+         * @enum {string}
+         */
+        ConclusionEnum: "present" | "absent" | "indeterminate" | "not_stated";
         ConclusionValueRequest: {
             code: string;
             value: components["schemas"]["ValueEnum"] | components["schemas"]["BlankEnum"];
