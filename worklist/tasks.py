@@ -7,13 +7,14 @@ from foundation.queueing import task
 from worklist import flows
 from worklist.alerts import services as alerts
 from worklist.live import services as live
-from worklist.queue import claims
+from worklist.queue import claims, holding
 
 
 @task(name="worklist.sweep", time_limit=120)
 def sweep() -> None:
-    """Free expired claims, do what no event did, forget old changes."""
+    """Free expired claims, end holds that are over, do what no event did, forget old changes."""
     claims.release_expired()
+    holding.end_over()
     flows.repair()
     live.prune()
 

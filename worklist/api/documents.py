@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
+
 from foundation.accounts.models import User
 from pacs.demographics import iso_date
 from pacs.models import Order, Study
@@ -20,7 +22,8 @@ from worklist.alerts.models import Alert
 from worklist.alerts.selectors import next_step
 from worklist.api.patients import main_modality, patient_document
 from worklist.queue.ai import speaking_runs
-from worklist.queue.models import RankChange, WorklistItem
+from worklist.queue.holding import is_held
+from worklist.queue.models import UNREAD_STATES, RankChange, WorklistItem
 from worklist.reports.models import Report
 
 NOT_FOR_DIAGNOSIS = "not for diagnostic use"
@@ -81,6 +84,39 @@ def item_document(item: WorklistItem, view: View) -> dict[str, Any]:
         "report_state": report.state if report else None,
         "first_opened_at": item.first_opened_at,
         "signed_at": item.signed_at,
+        "assigned_to": person(item.assigned_to),
+        "assigned_at": item.assigned_at,
+        "held": held_document(item),
+        "raised": raised_document(item),
+        "flags": [
+            {"kind": one.kind, "note": one.note, "by": person(one.by), "at": one.at}
+            for one in item.flags.all()
+        ],
+    }
+
+
+def held_document(item: WorklistItem) -> dict[str, Any] | None:
+    """What the study waits for; None once the hold is over, also before the sweep has ended it."""
+    if item.state not in UNREAD_STATES or not is_held(item, timezone.now()):
+        return None
+    return {
+        "reason": item.held_reason,
+        "note": item.held_note,
+        "by": person(item.held_by),
+        "at": item.held_at,
+        "until": item.held_until,
+    }
+
+
+def raised_document(item: WorklistItem) -> dict[str, Any] | None:
+    """The class that a reader gave the study above its order's."""
+    if not item.raised_to:
+        return None
+    return {
+        "to": item.raised_to,
+        "by": person(item.raised_by),
+        "at": item.raised_at,
+        "reason": item.raised_reason,
     }
 
 

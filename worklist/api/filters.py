@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from pacs.models import LocationClass, OrderPriority
-from worklist.queue.models import UNREAD_STATES, AiStatus, ItemState, WorklistItem
+from worklist.queue.holding import held_now
+from worklist.queue.models import UNREAD_STATES, AiStatus, ItemFlag, ItemState, WorklistItem
 
 
 class NumberInFilter(django_filters.BaseInFilter, django_filters.NumberFilter):
@@ -29,6 +31,12 @@ class WorklistFilter(django_filters.FilterSet):
     ai_status = django_filters.MultipleChoiceFilter(choices=AiStatus.choices)
     ai_flag = django_filters.BooleanFilter(field_name="ai_flagged", help_text="Raised by a live model.")
     mine = django_filters.BooleanFilter(method="filter_mine", help_text="Claimed by the caller.")
+    assigned = django_filters.ChoiceFilter(
+        choices=[("me", "To the caller"), ("nobody", "To nobody")], method="filter_assigned"
+    )
+    held = django_filters.BooleanFilter(method="filter_held", help_text="Waiting for something now.")
+    raised = django_filters.BooleanFilter(method="filter_raised", help_text="By a reader, above the order.")
+    flag = django_filters.MultipleChoiceFilter(choices=ItemFlag.Kind.choices, method="filter_flag")
     study_instance_uid = django_filters.CharFilter(field_name="study__study_instance_uid")
     accession_number = django_filters.CharFilter(method="filter_accession_number")
     patient_id = django_filters.CharFilter(field_name="study__patient__patient_id")
@@ -67,6 +75,23 @@ class WorklistFilter(django_filters.FilterSet):
 
     def filter_accession_number(self, queryset: Any, name: str, value: str) -> Any:
         return queryset.filter(Q(study__accession_number=value) | Q(study__order__accession_number=value))
+
+    def filter_assigned(self, queryset: Any, name: str, value: str) -> Any:
+        return queryset.filter(assigned_to=self.request.user if value == "me" else None)
+
+    def filter_held(self, queryset: Any, name: str, value: bool) -> Any:
+        held = held_now(timezone.now())
+        return queryset.filter(held) if value else queryset.exclude(held)
+
+    def filter_raised(self, queryset: Any, name: str, value: bool) -> Any:
+        raised = ~Q(raised_to="")
+        return queryset.filter(raised) if value else queryset.exclude(raised)
+
+    def filter_flag(self, queryset: Any, name: str, value: list[str]) -> Any:
+        if not value:
+            return queryset
+        marked = ItemFlag.objects.filter(item=OuterRef("pk"), kind__in=value)
+        return queryset.filter(Exists(marked))
 
     def filter_mine(self, queryset: Any, name: str, value: bool) -> Any:
         mine = Q(claimed_by=self.request.user)

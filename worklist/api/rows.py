@@ -10,7 +10,7 @@ from pacs.models import Study, StudyState
 from triage.agreement import with_second_opinions
 from triage.models import Finding, ModelState, TriageRun
 from worklist.alerts.models import Alert
-from worklist.queue.models import WorklistItem
+from worklist.queue.models import ItemFlag, WorklistItem
 
 # Large columns that no list shows.
 _STUDY_BULK = "attributes"
@@ -20,6 +20,8 @@ _PRIOR_BULK = (
     "prior_finding__run__timings",
     "prior_finding__run__study__attributes",
 )
+# Whom a row names.
+_PEOPLE = ("claimed_by", "assigned_to", "held_by", "raised_by")
 # Runs planned while their model was in shadow are measured, and no reader sees them.
 SEES_SHADOW = (Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
 
@@ -27,10 +29,11 @@ SEES_SHADOW = (Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
 def items_for_list() -> QuerySet[WorklistItem]:
     """Items with everything a row shows, in the order of the list."""
     return (
-        WorklistItem.objects.select_related("study__patient", "study__order", "study__report", "claimed_by")
+        WorklistItem.objects.select_related("study__patient", "study__order", "study__report", *_PEOPLE)
         .defer(f"study__{_STUDY_BULK}")
         .annotate(prior_count=_prior_count())
         .prefetch_related(Prefetch("study__triage_runs", queryset=_live_runs(), to_attr="live_runs"))
+        .prefetch_related(Prefetch("flags", queryset=ItemFlag.objects.select_related("by").order_by("pk")))
         .order_by("due_at", "arrived_at", "pk")
     )
 

@@ -13,7 +13,7 @@ from triage import models as triage
 from triage.agreement import Agreement
 from triage.models import ModelState, Outcome, RunState
 from worklist.alerts.models import AlertState
-from worklist.queue.models import AiStatus, ItemState
+from worklist.queue.models import AiStatus, HoldReason, ItemFlag, ItemState
 from worklist.reports.models import FindingDecision, ReportState
 
 
@@ -102,6 +102,28 @@ class Reason(serializers.Serializer):
     minutes = serializers.IntegerField(allow_null=True)
 
 
+class Held(serializers.Serializer):
+    reason = serializers.ChoiceField(choices=HoldReason.choices)
+    note = serializers.CharField()
+    by = Person(allow_null=True)
+    at = serializers.DateTimeField()
+    until = serializers.DateTimeField(help_text="Never after due_at.")
+
+
+class RaisedByReader(serializers.Serializer):
+    to = serializers.ChoiceField(choices=OrderPriority.choices)
+    by = Person(allow_null=True)
+    at = serializers.DateTimeField()
+    reason = serializers.CharField()
+
+
+class ItemMark(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=ItemFlag.Kind.choices)
+    note = serializers.CharField()
+    by = Person(allow_null=True)
+    at = serializers.DateTimeField()
+
+
 class WorklistItem(serializers.Serializer):
     id = serializers.CharField()
     version = serializers.IntegerField()
@@ -136,6 +158,11 @@ class WorklistItem(serializers.Serializer):
     report_state = serializers.ChoiceField(choices=ReportState.choices, allow_null=True)
     first_opened_at = serializers.DateTimeField(allow_null=True)
     signed_at = serializers.DateTimeField(allow_null=True)
+    assigned_to = Person(allow_null=True)
+    assigned_at = serializers.DateTimeField(allow_null=True)
+    held = Held(allow_null=True)
+    raised = RaisedByReader(allow_null=True)
+    flags = ItemMark(many=True)
 
 
 class WorklistSummary(serializers.Serializer):
@@ -146,6 +173,8 @@ class WorklistSummary(serializers.Serializer):
     er = serializers.IntegerField()
     ai_flags = serializers.IntegerField()
     due_30_min = serializers.IntegerField()
+    held = serializers.IntegerField()
+    assigned_to_me = serializers.IntegerField()
     signed_today = serializers.IntegerField(help_text="Since midnight in the caller's time zone.")
 
 

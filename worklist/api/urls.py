@@ -8,6 +8,7 @@ from worklist.api.alerts import AlertViewSet
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
+from worklist.api.readers import Readers
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
 from worklist.api.reports import ReportViewSet
 from worklist.api.triage_plans import TriagePlanViewSet
@@ -27,6 +28,7 @@ router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [
     path("me/", me.Me.as_view(), name="me"),
+    path("readers/", Readers.as_view(), name="readers"),
     path("er/patients/", er.ErPatients.as_view(), name="er-patients"),
     path("models/<int:pk>/evaluation/", ModelEvaluation.as_view(), name="model-evaluation"),
     path(

@@ -15,27 +15,29 @@ from rest_framework.decorators import action
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User
 from foundation.accounts.permissions import has_role
 from foundation.problems import Problem
 from pacs.selectors import priors_of
 from worklist.api import auditing, documents, shapes
+from worklist.api.action_shapes import NextItem
 from worklist.api.auditing import caller
 from worklist.api.filters import WorklistFilter
+from worklist.api.item_actions import ItemActions
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import items_for_list
-from worklist.queue import claims
+from worklist.queue import claims, offering
+from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
 
 READERS = has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.SERVICE)
 RADIOLOGISTS = has_role(Role.RADIOLOGIST)
-READING = frozenset({"list", "retrieve", "summary", "history", "priors"})
+READING = frozenset({"list", "retrieve", "summary", "history", "priors", "events"})
 FILTER_NAMES = frozenset(WorklistFilter.base_filters)
 
 
-class WorklistViewSet(GenericViewSet[WorklistItem]):
+class WorklistViewSet(ItemActions):
     """The reading worklist, ordered by deadline; ties by arrival."""
 
     serializer_class = shapes.WorklistItem
@@ -77,6 +79,8 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
             er=Count("pk", filter=unread & Q(location_class="er")),
             ai_flags=Count("pk", filter=unread & Q(ai_flagged=True)),
             due_30_min=Count("pk", filter=unread & Q(due_at__lte=now + timedelta(minutes=30))),
+            held=Count("pk", filter=unread & held_now(now)),
+            assigned_to_me=Count("pk", filter=unread & Q(assigned_to=caller(request))),
             signed_today=Count("pk", filter=Q(signed_at__gte=_midnight(caller(request)))),
         )
         return Response(counts)
@@ -139,17 +143,17 @@ class WorklistViewSet(GenericViewSet[WorklistItem]):
         auditing.study_read(request, item.study, "opened for reading")
         return self._changed(study_instance_uid)
 
-    @extend_schema(request=None, responses={200: shapes.WorklistItem, 404: shapes.Problem}, filters=False)
+    @extend_schema(request=None, responses={200: NextItem, 404: shapes.Problem}, filters=False)
     @action(detail=False, methods=["post"], filterset_class=None)
     def next(self, request: Request) -> Response:
-        """Claim the first free study for the caller; 404 when nothing is free."""
+        """Claim the study the caller should read next, and say why; 404 when none is free for them."""
         with transaction.atomic():
-            claimed = claims.claim_next(user=caller(request))
-            if claimed is None:
-                raise Problem(404, "Nothing to read", "No study is free. New ones show by themselves.")
-            item = self.get_queryset().get(pk=claimed.pk)
+            offer = offering.claim_next(user=caller(request))
+            if offer.item is None:
+                raise Problem(404, "Nothing to read", offer.why)
+            item = self.get_queryset().get(pk=offer.item.pk)
             auditing.study_changed(request, item.study, "claimed", by="next")
-        return Response(self._documents([item])[0])
+        return Response(self._documents([item])[0] | {"why": offer.why})
 
     def _item(self, study_instance_uid: str) -> WorklistItem:
         item: WorklistItem = get_object_or_404(

@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from foundation.accounts.models import User
 from foundation.transitions import IllegalTransition, LostRace
-from worklist.queue.models import ItemState, WorklistItem
+from worklist.queue.acts import NOBODY, lock, record, write
+from worklist.queue.holding import NOT_HELD
+from worklist.queue.models import ItemEvent, ItemState, WorklistItem
 from worklist.queue.ranking import tell
 from worklist.queue.states import ITEM
 
-NOBODY: dict[str, None] = {"claimed_by": None, "claimed_at": None, "claim_expires_at": None}
-NEXT_CANDIDATES = 20
-NEXT_ATTEMPTS = 10
+Kind = ItemEvent.Kind
 
 
 class NotYours(Exception):
@@ -31,7 +31,8 @@ class NotYours(Exception):
 def claim(*, item_id: int, user: User) -> WorklistItem:
     """Hold the study for `user` for the lease; the holder may claim again.
 
-    Exactly one of any number of callers wins a free or expired item.
+    Exactly one of any number of callers wins a free or expired item. A hold ends with it: whoever reads
+    a study does not wait any more.
 
     Raises:
         NotYours: somebody else holds it.
@@ -39,14 +40,18 @@ def claim(*, item_id: int, user: User) -> WorklistItem:
     """
     now = timezone.now()
     item = WorklistItem.objects.get(pk=item_id)
-    if item.state == ItemState.CLAIMED and item.claimed_by_id == user.pk and not _expired(item):
+    if item.state == ItemState.CLAIMED and item.claimed_by_id == user.pk and not expired(item):
         return heartbeat(item_id=item_id, user=user)
     free = Q(state=ItemState.OPEN) | Q(claim_expires_at__lte=now) | Q(claimed_by=user)
     try:
         with transaction.atomic():
+            item = lock(item_id)
+            if item.held_reason:
+                write(item, Kind.UNHELD, by=user, words="began to read it", values=NOT_HELD, told=False)
             ITEM.apply(
-                item, "claim", guard=free, claimed_by=user, claimed_at=now, claim_expires_at=now + _lease()
+                item, "claim", guard=free, claimed_by=user, claimed_at=now, claim_expires_at=now + lease()
             )
+            record(item, Kind.CLAIMED, by=user, words="claimed it", after={"claimed_by_id": user.pk})
             tell(item)
     except LostRace:
         raise _refusal(item_id) from None
@@ -61,7 +66,7 @@ def release(*, item_id: int, user: User) -> WorklistItem:
         IllegalTransition: it is signed.
     """
     item = WorklistItem.objects.get(pk=item_id)
-    if item.state != ItemState.OPEN and not _free(item, "release", Q(claimed_by=user)):
+    if item.state != ItemState.OPEN and not _free(item, "release", Q(claimed_by=user), user, "gave it back"):
         raise _refusal(item_id)
     return item
 
@@ -73,30 +78,11 @@ def heartbeat(*, item_id: int, user: User) -> WorklistItem:
         NotYours: the claim ended or somebody else holds the study.
     """
     kept = WorklistItem.objects.filter(pk=item_id, state=ItemState.CLAIMED, claimed_by=user).update(
-        claim_expires_at=timezone.now() + _lease()
+        claim_expires_at=timezone.now() + lease()
     )
     if not kept:
         raise _refusal(item_id)
     return WorklistItem.objects.get(pk=item_id)
-
-
-def claim_next(*, user: User) -> WorklistItem | None:
-    """Claim the study that stands first among the free ones; None when nothing is free.
-
-    Whoever loses a race for one goes on to the next.
-    """
-    for _ in range(NEXT_ATTEMPTS):
-        free = Q(state=ItemState.OPEN) | Q(state=ItemState.CLAIMED, claim_expires_at__lte=timezone.now())
-        candidates = WorklistItem.objects.filter(free).order_by("due_at", "arrived_at", "pk")
-        ids = list(candidates.values_list("pk", flat=True)[:NEXT_CANDIDATES])
-        if not ids:
-            return None
-        for item_id in ids:
-            try:
-                return claim(item_id=item_id, user=user)
-            except (NotYours, IllegalTransition):
-                continue
-    return None
 
 
 def record_opened(*, item_id: int, user: User) -> bool:
@@ -111,15 +97,15 @@ def record_opened(*, item_id: int, user: User) -> bool:
 def release_all_of(*, user: User) -> int:
     """Give back everything `user` holds: they signed out. Returns how many."""
     items = WorklistItem.objects.filter(state=ItemState.CLAIMED, claimed_by=user)
-    return sum(_free(item, "release", Q(claimed_by=user)) for item in items)
+    return sum(_free(item, "release", Q(claimed_by=user), user, "signed out") for item in items)
 
 
 def release_expired() -> int:
     """Free what nobody renewed; returns how many."""
-    expired = Q(claim_expires_at__lte=timezone.now())
+    over = Q(claim_expires_at__lte=timezone.now())
     return sum(
-        _free(item, "expire", expired)
-        for item in WorklistItem.objects.filter(expired, state=ItemState.CLAIMED)
+        _free(item, "expire", over, None, f"{item.claimed_by} gave no sign of life")
+        for item in WorklistItem.objects.filter(over, state=ItemState.CLAIMED).select_related("claimed_by")
     )
 
 
@@ -138,21 +124,25 @@ def mark_signed(*, study_id: int, signed_at: datetime) -> None:
             continue  # claimed or released meanwhile; it is signed all the same
 
 
-def _free(item: WorklistItem, event: str, guard: Q) -> bool:
+def _free(item: WorklistItem, event: str, guard: Q, by: User | None, words: str) -> bool:
+    kind, before = (Kind.EXPIRED if by is None else Kind.RELEASED), {"claimed_by_id": item.claimed_by_id}
     try:
         with transaction.atomic():
             ITEM.apply(item, event, guard=guard, **NOBODY)
+            record(item, kind, by=by, words=words, before=before)
             tell(item)
     except LostRace:
         return False
     return True
 
 
-def _lease() -> timedelta:
+def lease() -> timedelta:
+    """How long a claim stands without a sign of life."""
     return timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
 
 
-def _expired(item: WorklistItem) -> bool:
+def expired(item: WorklistItem) -> bool:
+    """The lease ran out; the claim stands until somebody else takes it or the sweep comes."""
     return item.claim_expires_at is not None and item.claim_expires_at <= timezone.now()
 
 

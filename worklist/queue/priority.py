@@ -4,14 +4,16 @@ The list is ordered by deadline, ties by arrival. A deadline is an absolute time
 and the arrival; AI may bring it forward, never push it back:
 
     base = arrived + min(target of priority and location, maximum wait of the priority class)
+    base = min(base, raised + min(target of the class raised to, its maximum wait))   where a reader raised it
     due  = min(base, known + minutes of the finding's criticality)      known = when the finding was known
 
 So three things hold for any input (proven for arbitrary policies in tests/worklist/queue):
 
-1. Only promoted: due <= base, because of the outer min.
-2. Bounded: a promotion made known at time t gets a deadline after t, and so does every study that
-   arrives at t. From its own deadline on, nothing new gets ahead of a study, neither an arrival nor a
-   promotion; and that deadline lies at most its class's maximum wait after its arrival.
+1. Only promoted: due <= base, because of the outer min; and raising never makes base later.
+2. Bounded: a promotion made known at time t, by a model or a reader, gets a deadline after t, and so
+   does every study that arrives at t. From its own deadline on, nothing new gets ahead of a study,
+   neither an arrival nor a promotion; and that deadline lies at most its class's maximum wait after
+   its arrival.
 3. Monotone: a more urgent order, a more critical or an earlier finding never gives a later deadline.
 """
 
@@ -28,7 +30,7 @@ LOCATIONS = ("er", "icu", "inpatient", "outpatient")
 CRITICALITIES = ("critical", "urgent", "normal")
 """Most critical first."""
 
-_PRIORITY_WORDS = {"stat": "STAT", "asap": "ASAP", "routine": "Routine"}
+PRIORITY_WORDS = {"stat": "STAT", "asap": "ASAP", "routine": "Routine"}
 _LOCATION_WORDS = {"er": "ER", "icu": "ICU", "inpatient": "inpatient", "outpatient": "outpatient"}
 
 
@@ -88,6 +90,16 @@ class OrderUrgency:
 
 
 @dataclass(frozen=True)
+class Raised:
+    """A reader's word that the study is more urgent than its order says: `to` of PRIORITIES, from `at` on."""
+
+    to: str
+    at: datetime
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class AiFinding:
     """A finding of a live model, at or above that model's rank threshold.
 
@@ -134,6 +146,7 @@ def rank(
     order: OrderUrgency | None,
     findings: Iterable[AiFinding] = (),
     policy: Policy = DEFAULT_POLICY,
+    raised: Raised | None = None,
 ) -> Rank:
     """The deadline of a study that arrived at `arrived_at`.
 
@@ -142,10 +155,15 @@ def rank(
         order: priority and location, or None while no order is known.
         findings: those of live models at or above their rank threshold.
         policy: minutes.
+        raised: what a reader said of its urgency. Its minutes count from that moment, so that a study
+            raised late stands behind whatever is overdue already.
     """
     minutes, reason = _target(order, policy)
     base = arrived_at + timedelta(minutes=minutes)
     reasons = [reason]
+    if raised is not None:
+        base, reason = _raise(raised, base, arrived_at, order, policy)
+        reasons.append(reason)
     due = base
     for finding in sorted(findings, key=lambda f: (-f.probability, f.meaning)):
         promoted = _promoted(finding, arrived_at, policy)
@@ -167,8 +185,30 @@ def _target(order: OrderUrgency | None, policy: Policy) -> tuple[float, Reason]:
     target = policy.target_minutes[order.priority][order.location]
     minutes = min(target, policy.maximum_wait_minutes[order.priority])
     place = _LOCATION_WORDS[order.location]
-    text = f"{_PRIORITY_WORDS[order.priority]} from {place}, due within {in_words(minutes)} of arrival"
+    text = f"{PRIORITY_WORDS[order.priority]} from {place}, due within {in_words(minutes)} of arrival"
     return minutes, Reason(code="order", text=text, minutes=round(minutes))
+
+
+def higher(first: str, second: str) -> str:
+    """The more urgent of two priority classes; "" counts as none."""
+    return min((one for one in (first, second) if one), key=PRIORITIES.index)
+
+
+def _raise(
+    raised: Raised, base: datetime, arrived_at: datetime, order: OrderUrgency | None, policy: Policy
+) -> tuple[datetime, Reason]:
+    """The deadline of a study that a reader raised, and why; never later than `base`."""
+    location = order.location if order else LOCATIONS[-1]
+    minutes = min(policy.target_minutes[raised.to][location], policy.maximum_wait_minutes[raised.to])
+    due = max(raised.at, arrived_at) + timedelta(minutes=minutes)
+    by = f" by {raised.by}" if raised.by else ""
+    why = f" ({raised.reason})" if raised.reason else ""
+    text = f"Raised to {PRIORITY_WORDS[raised.to]}{by}{why}"
+    if due >= base:
+        return base, Reason(code="raised", text=f"{text}; the deadline stays", minutes=None)
+    sooner = max(1, round((base - due).total_seconds() / 60))
+    text = f"{text}, due within {in_words(minutes)} of that ({in_words(sooner)} sooner)"
+    return due, Reason(code="raised", text=text, minutes=-sooner)
 
 
 def _promoted(finding: AiFinding, arrived_at: datetime, policy: Policy) -> datetime | None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from foundation.events import WorklistItemChanged, publish
@@ -16,7 +16,7 @@ from worklist.live.messages import Topic
 from worklist.live.services import announce
 from worklist.queue.ai import AiState, ai_state_of
 from worklist.queue.models import UNREAD_STATES, ItemState, RankChange, WorklistItem
-from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, Reason, rank
+from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, Raised, Reason, higher, rank
 
 # Clocks of several machines differ: news is looked for again until it is this old.
 CLOCK_TOLERANCE = timedelta(seconds=30)
@@ -98,11 +98,18 @@ def _behind_their_news() -> QuerySet[WorklistItem]:
     runs = TriageRun.objects.filter(study_id=study).filter(
         Q(created_at__gt=looked) | Q(started_at__gt=looked) | Q(finished_at__gt=looked)
     )
-    orders = Order.objects.filter(study_id=study).filter(
-        Q(updated_at__gt=looked)
-        # An order that only now was joined with its study may be older than the rank.
-        | ~Q(priority=OuterRef("priority_class"))
-        | ~Q(location_class=OuterRef("location_class"))
+    orders = (
+        Order.objects.annotate(
+            _raised_to=ExpressionWrapper(OuterRef("raised_to"), output_field=CharField()),
+            _class=ExpressionWrapper(OuterRef("priority_class"), output_field=CharField()),
+        )
+        .filter(study_id=study)
+        .filter(
+            Q(updated_at__gt=looked)
+            # An order that only now was joined with its study may be older than the rank.
+            | ~Q(priority=OuterRef("priority_class")) & _not_explained_by_a_reader()
+            | ~Q(location_class=OuterRef("location_class"))
+        )
     )
     return WorklistItem.objects.filter(state__in=UNREAD_STATES).filter(
         Q(ranked_at__isnull=True)
@@ -111,6 +118,12 @@ def _behind_their_news() -> QuerySet[WorklistItem]:
         | Exists(runs)
         | Exists(TriagePlan.objects.filter(study_id=study, planned_at__gt=looked))
     )
+
+
+def _not_explained_by_a_reader() -> Q:
+    """Of orders: nobody raised the study, or only to less than the order asks."""
+    # The outer item of a subquery: its class is the higher of order and reader.
+    return Q(_raised_to="") | Q(priority="stat") | Q(priority="asap", _class="routine")
 
 
 def _second_opinions(ai: AiState) -> list[Reason]:
@@ -135,15 +148,26 @@ def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
         order=OrderUrgency(order.priority, order.location_class) if order else None,
         findings=ai.findings,
         policy=policy,
+        raised=_raised(item),
     )
+    # A hold ends by the deadline, also by one that just came nearer.
+    if item.held_until is not None and item.held_until > answer.due:
+        told["held_until"] = answer.due
     return told | {
-        "priority_class": order.priority if order else OrderPriority.ROUTINE.value,
+        "priority_class": higher(order.priority if order else OrderPriority.ROUTINE.value, item.raised_to),
         "location_class": order.location_class if order else LocationClass.OUTPATIENT.value,
         "due_at": answer.due,
         "due_without_ai_at": answer.due_without_ai,
         "reasons": [*answer.reasons, *_second_opinions(ai)],
         "policy_version": policy.version,
     }
+
+
+def _raised(item: WorklistItem) -> Raised | None:
+    if not item.raised_to or item.raised_at is None:
+        return None
+    by = str(item.raised_by) if item.raised_by else ""
+    return Raised(to=item.raised_to, at=item.raised_at, by=by, reason=item.raised_reason)
 
 
 def _late_images(item: WorklistItem) -> list[dict[str, Any]]:

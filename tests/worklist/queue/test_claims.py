@@ -17,7 +17,7 @@ from foundation.accounts.models import User
 from foundation.transitions import IllegalTransition
 from tests.worklist.making import make_order, make_study
 from worklist.live.models import Change
-from worklist.queue import claims, ranking
+from worklist.queue import claims, offering, ranking
 from worklist.queue.models import WorklistItem
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def test_readers_who_ask_for_the_next_study_at_one_instant_get_different_ones(ma
     readers = [make_user("radiologist", username=f"reader-{n}") for n in range(10)]
     for _ in range(8):
         _item()
-    results = _together(10, lambda n: claims.claim_next(user=readers[n]))
+    results = _together(10, lambda n: offering.claim_next(user=readers[n]).item)
     got = [result.pk for result in results if isinstance(result, WorklistItem)]
     assert len(got) == len(set(got)) == 8
     assert results.count(None) == 2
@@ -137,11 +137,11 @@ def test_the_next_study_is_the_most_urgent_free_one(anna, bert):
     stat = make_study()
     make_order(stat)
     first = ranking.place(study_id=stat.pk, cause="test")
-    assert claims.claim_next(user=anna) == first
-    assert claims.claim_next(user=bert) == routine
-    assert claims.claim_next(user=bert) is None
+    assert offering.claim_next(user=anna).item == first
+    assert offering.claim_next(user=bert).item == routine
+    assert offering.claim_next(user=bert).item is None
     _expire(first)
-    assert claims.claim_next(user=bert) == first
+    assert offering.claim_next(user=bert).item == first
 
 
 def test_signing_out_gives_back_what_one_holds(anna, bert):
@@ -163,7 +163,7 @@ def test_a_signed_study_leaves_the_list_and_cannot_be_claimed(anna):
         claims.mark_signed(study_id=item.study_id, signed_at=when)
     item.refresh_from_db()
     assert (item.state, item.claimed_by, item.signed_at, item.version) == ("signed", None, when, 3)
-    assert claims.claim_next(user=anna) is None
+    assert offering.claim_next(user=anna).item is None
     for act in (claims.claim, claims.release):
         with pytest.raises(IllegalTransition):
             act(item_id=item.pk, user=anna)
