@@ -2,14 +2,18 @@ import { QueryClient, queryOptions } from "@tanstack/react-query";
 
 import { Problem, query, request } from "./client";
 import type {
+  ActionAnswer,
   Alert,
   EchoResult,
   ConclusionValue,
   Decision,
   DestinationTrouble,
   ErPatient,
+  FlagKind,
+  HoldReason,
   Me,
   NewDestination,
+  NextItem,
   Model,
   ModelComparison,
   ModelDetail,
@@ -18,6 +22,7 @@ import type {
   QualitySummary,
   QuarantinedInstance,
   RankChange,
+  Reader,
   ReleaseResult,
   RemoteNode,
   Report,
@@ -27,6 +32,7 @@ import type {
   Study,
   TriagePlan,
   TriageRun,
+  WorklistEvent,
   WorklistItem,
   WorklistSummary,
 } from "./types";
@@ -65,6 +71,19 @@ export const historyQuery = (uid: string) =>
   queryOptions({
     queryKey: ["worklist", "history", uid],
     queryFn: ({ signal }) => request<RankChange[]>(`${uidPath(uid)}history/`, { signal }),
+  });
+
+export const eventsQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "events", uid],
+    queryFn: ({ signal }) => request<WorklistEvent[]>(`${uidPath(uid)}events/`, { signal }),
+  });
+
+export const readersQuery = (search: string) =>
+  queryOptions({
+    queryKey: ["readers", search],
+    queryFn: async ({ signal }) =>
+      (await request<Page<Reader>>(`/api/readers/${query({ search, page_size: 20 })}`, { signal })).results,
   });
 
 export const priorsQuery = (uid: string) =>
@@ -196,7 +215,24 @@ export const api = {
   release: (uid: string) => post<WorklistItem>(`${uidPath(uid)}release/`),
   heartbeat: (uid: string) => post<WorklistItem>(`${uidPath(uid)}heartbeat/`),
   opened: (uid: string) => post<WorklistItem>(`${uidPath(uid)}opened/`),
-  next: () => post<WorklistItem>("/api/worklist/next/"),
+  next: () => post<NextItem>("/api/worklist/next/"),
+  assign: (uid: string, username: string, instead_of: string) =>
+    post<ActionAnswer>(`${uidPath(uid)}assign/`, { username, instead_of }),
+  unassign: (uid: string, instead_of: string) =>
+    post<ActionAnswer>(`${uidPath(uid)}unassign/`, { instead_of }),
+  hold: (uid: string, body: { reason: HoldReason; note: string; until: string | null }) =>
+    post<ActionAnswer>(`${uidPath(uid)}hold/`, body),
+  unhold: (uid: string) => post<ActionAnswer>(`${uidPath(uid)}unhold/`),
+  raise: (uid: string, to: "stat" | "asap", reason: string) =>
+    post<ActionAnswer>(`${uidPath(uid)}raise/`, { to, reason }),
+  decline: (uid: string, reason: string) => post<ActionAnswer>(`${uidPath(uid)}decline/`, { reason }),
+  takeOver: (uid: string, holder: string, reason: string) =>
+    post<ActionAnswer>(`${uidPath(uid)}take-over/`, { holder, reason }),
+  flag: (uid: string, kind: FlagKind, note: string) =>
+    post<ActionAnswer>(`${uidPath(uid)}flags/`, { kind, note }),
+  unflag: (uid: string, kind: FlagKind) =>
+    request<ActionAnswer>(`${uidPath(uid)}flags/?kind=${kind}`, { method: "DELETE" }),
+  undo: (uid: string, event: string) => post<ActionAnswer>(`${uidPath(uid)}undo/`, { event: Number(event) }),
   acknowledge: (id: string, name: string, read_back: string) =>
     post<Alert>(`/api/alerts/${id}/acknowledge/`, { name, read_back }),
   notMyPatient: (id: string, reason: string) => post<Alert>(`/api/alerts/${id}/not-my-patient/`, { reason }),

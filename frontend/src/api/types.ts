@@ -19,6 +19,12 @@ export type Person = Shapes["Person"];
 export type Patient = Shapes["Patient"];
 
 export type WorklistItem = Shapes["WorklistItem"];
+export type NextItem = Shapes["NextItem"];
+export type WorklistEvent = Shapes["WorklistEvent"];
+export type ActionAnswer = Shapes["ActionAnswer"];
+export type HoldReason = NonNullable<WorklistItem["held"]>["reason"];
+export type FlagKind = WorklistItem["flags"][number]["kind"];
+export type Reader = Shapes["Reader"];
 export type WorklistSummary = Shapes["WorklistSummary"];
 export type RankChange = Shapes["RankChange"];
 export type Reason = Shapes["Reason"];
@@ -73,5 +79,6 @@ export type EchoResult = Shapes["EchoResult"];
 export type ProblemDocument = Pick<Shapes["Problem"], "title" | "status"> &
   Partial<Shapes["Problem"]> &
   Partial<Pick<Shapes["Taken"], "holder" | "claim_expires_at">> &
+  Partial<Pick<Shapes["ActionRefused"], "by" | "at" | "row">> &
   Partial<Pick<Shapes["ReportConflict"], "current">> &
   Partial<Pick<Shapes["NotReady"], "checks">>;

@@ -70,6 +70,11 @@ export function item(id: string, minutes: number, part: Partial<WorklistItem> = 
     report_state: null,
     first_opened_at: null,
     signed_at: null,
+    assigned_to: null,
+    assigned_at: null,
+    held: null,
+    raised: null,
+    flags: [],
     ...part,
   };
 }

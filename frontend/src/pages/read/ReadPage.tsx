@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
+import { useHistoryState } from "wouter/use-browser-location";
 
 import { explain, Problem } from "../../api/client";
 import { api, planQuery, priorsQuery, queryClient, runsQuery } from "../../api/queries";
@@ -37,7 +38,7 @@ export default function ReadPage({ uid }: { uid: string }) {
   return <LoadingRows rows={8} />;
 }
 
-function Order({ item }: { item: WorklistItem }) {
+function Order({ item, why }: { item: WorklistItem; why: string | undefined }) {
   return (
     <section className={styles.block}>
       <h2>Order</h2>
@@ -45,6 +46,7 @@ function Order({ item }: { item: WorklistItem }) {
         <b>{PRIORITIES[item.priority_class]}</b> · {item.location || LOCATIONS[item.location_class]}
       </p>
       <p className={styles.reason}>{item.reason_for_exam || "No reason for exam was sent"}</p>
+      {why && <p className={styles.quiet}>Why this one: {why}</p>}
       <p className={styles.quiet}>
         {item.number_of_instances} images in {item.number_of_series} series · arrived{" "}
         {formatMoment(item.arrived_at)}
@@ -101,6 +103,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
   const [selected, setSelected] = useState<string | null>(null);
   const [overlay, setOverlay] = useState(false);
   const [compared, setCompared] = useState<string | null>(null);
+  const why = useHistoryState<{ why?: string } | null>()?.why;
   const [notice, setNotice] = useState("");
   const editor = useRef<EditorHandle>(null);
 
@@ -149,10 +152,10 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     setNotice("");
     try {
       const taken = await api.next();
-      navigate(`/read/${taken.study_instance_uid}`);
+      navigate(`/read/${taken.study_instance_uid}`, { state: { why: taken.why } });
     } catch (error) {
       const none = error instanceof Problem && error.status === 404;
-      setNotice(none ? "Nothing is open for you now. Back to the list with B." : explain(error));
+      setNotice(none ? `${explain(error)} Back to the list with B.` : explain(error));
     }
   };
 
@@ -206,7 +209,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
           onKey={(event, typing) => dispatchKey("read", { ...handlers, images: undefined }, event, typing)}
         />
         <aside className={styles.panel} aria-label="Order, findings and report">
-          <Order item={item} />
+          <Order item={item} why={why} />
           <Priors
             priors={priors}
             compared={compared}

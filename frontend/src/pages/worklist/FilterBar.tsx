@@ -1,9 +1,9 @@
-import { NativeSelect, TextInput } from "@mantine/core";
+import { Menu, NativeSelect, TextInput } from "@mantine/core";
 import { useEffect, useState, type RefObject } from "react";
 
 import type { WorklistSummary } from "../../api/types";
 import { Icon } from "../../ui/icons";
-import type { Filters } from "./filters";
+import type { Filters, Mark } from "./filters";
 import styles from "./Worklist.module.css";
 
 interface Props {
@@ -13,11 +13,13 @@ interface Props {
   modalities: string[];
   searchRef: RefObject<HTMLInputElement | null>;
   onLeaveSearch: () => void;
+  onPrint: () => void;
 }
 
 const SEARCH_PAUSE_MS = 180;
 
-export function FilterBar({ filters, onChange, summary, modalities, searchRef, onLeaveSearch }: Props) {
+export function FilterBar(props: Props) {
+  const { filters, onChange, summary, modalities, searchRef, onLeaveSearch, onPrint } = props;
   const [text, setText] = useState(filters.search);
   const [seen, setSeen] = useState(filters.search);
   if (filters.search !== seen) {
@@ -80,6 +82,8 @@ export function FilterBar({ filters, onChange, summary, modalities, searchRef, o
           signed: false,
         })}
         {chip("Mine", summary?.mine, filters.mine, { mine: !filters.mine, unclaimed: false })}
+        {chip("For me", summary?.assigned_to_me, filters.forMe, { forMe: !filters.forMe })}
+        {chip("On hold", summary?.held, filters.held, { held: !filters.held })}
       </div>
       <NativeSelect
         aria-label="Modality"
@@ -110,6 +114,29 @@ export function FilterBar({ filters, onChange, summary, modalities, searchRef, o
           { value: "signed", label: "Signed" },
         ]}
       />
+      <NativeSelect
+        aria-label="Marks"
+        value={filters.mark}
+        onChange={(event) => onChange({ ...filters, mark: event.currentTarget.value as Mark })}
+        data={[
+          { value: "", label: "All marks" },
+          { value: "raised", label: "Raised" },
+          { value: "teaching", label: "Teaching" },
+          { value: "peer_review", label: "Peer review" },
+        ]}
+      />
+      <Menu position="bottom-end" withinPortal>
+        <Menu.Target>
+          <button type="button" className={styles.chip} aria-label="More for this list">
+            <Icon name="more" />
+          </button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Item onClick={onPrint} rightSection={<small>Ctrl+P</small>}>
+            Print this list
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
       <span className={styles.dueSoon} data-some={summary !== undefined && summary.due_30_min > 0}>
         <Icon name="soon" /> {summary?.due_30_min ?? "–"} due &lt; 30 min
       </span>

@@ -1,15 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import { aiLine, findingName, flagFigures, midlineText, ppvLong, probabilityWords } from "../../ai/wording";
-import { historyQuery, priorsQuery, runsQuery } from "../../api/queries";
+import { eventsQuery, historyQuery, priorsQuery, runsQuery } from "../../api/queries";
 import type { WorklistItem } from "../../api/types";
+import { useClock } from "../../time/clock";
 import { formatDay, formatMoment } from "../../time/dates";
 import { AiMark } from "../../ui/AiMark";
-import { patientName } from "../../ui/person";
+import { patientName, personName } from "../../ui/person";
 import { Failed } from "../../ui/states";
+import actions from "./Actions.module.css";
+import { actionLabel, ACTIONS, whyNot, type ActionName } from "./offered";
 import styles from "./Peek.module.css";
-import { LOCATIONS, PRIORITIES, reasonMinutes } from "./words";
+import type { Undoable } from "./useActions";
+import { FLAG_WORDS, holdSentence, LOCATIONS, PRIORITIES, raisedSentence, reasonMinutes } from "./words";
 
 function Thumbnail({ uid }: { uid: string }) {
   const [failed, setFailed] = useState(false);
@@ -57,8 +61,97 @@ function Ai({ item }: { item: WorklistItem }) {
   );
 }
 
+interface Acting {
+  /** Null for those who may only look. */
+  onAsk: ((name: ActionName) => void) | null;
+  onUndo: (what: Undoable) => void;
+}
+
+const minute = (now: number) => Math.floor(now / 60_000) * 60_000;
+
+function Actions({ item, onAsk }: { item: WorklistItem; onAsk: (name: ActionName) => void }) {
+  const now = useClock(minute);
+  return (
+    <div className={actions.bar} role="group" aria-label="Actions">
+      {ACTIONS.map(({ name, key }) => {
+        const refusal = whyNot(name, item, now);
+        return (
+          <button
+            key={name}
+            type="button"
+            disabled={refusal !== ""}
+            title={refusal}
+            onClick={() => onAsk(name)}
+          >
+            {actionLabel(name, item)} <kbd>{key}</kbd>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+/** Assignment, hold, raised priority and marks, in sentences. */
+function Standing({ item }: { item: WorklistItem }) {
+  if (!item.assigned_to && !item.held && !item.raised && item.flags.length === 0) return null;
+  return (
+    <section>
+      <h2>What readers decided</h2>
+      {item.assigned_to && <p>Assigned to {personName(item.assigned_to)}</p>}
+      {item.held && <p>{holdSentence(item.held)}</p>}
+      {item.raised && <p>{raisedSentence(item.raised)}</p>}
+      {item.flags.map((flag) => (
+        <p key={flag.kind}>
+          Marked for {FLAG_WORDS[flag.kind]} by {personName(flag.by)}
+          {flag.note && `: ${flag.note}`}
+        </p>
+      ))}
+    </section>
+  );
+}
+
+function Events({ item, onAsk, onUndo }: { item: WorklistItem } & Acting) {
+  const uid = item.study_instance_uid;
+  const events = useQuery({ ...eventsQuery(uid), staleTime: 0 });
+  const refetch = events.refetch;
+  useEffect(() => void refetch(), [item.version, refetch]);
+  return (
+    <section>
+      <h2>What people did</h2>
+      {events.isError && <Failed error={events.error} />}
+      {events.data?.length === 0 && <p className={styles.quiet}>Nothing yet</p>}
+      <ol className={styles.history}>
+        {(events.data ?? []).map((event) => (
+          <li key={event.id}>
+            <time>{formatMoment(event.at)}</time>
+            <span>
+              {event.by && `${personName(event.by)} `}
+              {event.text}
+              {event.reason && <span className={styles.quiet}> “{event.reason}”</span>}
+              {event.undone_at && <span className={styles.quiet}> (undone)</span>}
+              {onAsk && event.can_undo && (
+                <button
+                  type="button"
+                  className={styles.undo}
+                  onClick={() => onUndo({ uid, event: event.id, text: event.text })}
+                >
+                  Undo
+                </button>
+              )}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
 /** What one wants to know before opening a study, without leaving the list. */
-export function PeekPanel({ item, onClose }: { item: WorklistItem; onClose: () => void }) {
+export function PeekPanel({
+  item,
+  onClose,
+  ...acting
+}: { item: WorklistItem; onClose: () => void } & Acting) {
   const uid = item.study_instance_uid;
   const history = useQuery({ ...historyQuery(uid), staleTime: 0 });
   const priors = useQuery(priorsQuery(uid));
@@ -77,6 +170,8 @@ export function PeekPanel({ item, onClose }: { item: WorklistItem; onClose: () =
         </button>
       </header>
       <Thumbnail key={uid} uid={uid} />
+      {acting.onAsk && <Actions item={item} onAsk={acting.onAsk} />}
+      <Standing item={item} />
       <section>
         <h2>Order</h2>
         <p>
@@ -129,6 +224,7 @@ export function PeekPanel({ item, onClose }: { item: WorklistItem; onClose: () =
           ))}
         </ol>
       </section>
+      <Events item={item} {...acting} />
     </aside>
   );
 }

@@ -35,6 +35,9 @@ interface Props {
   onOpen: (item: WorklistItem) => void;
   /** Null for those who may only look. */
   onClaim: ((item: WorklistItem) => void) | null;
+  onMenu: ((item: WorklistItem) => void) | null;
+  /** Username of whoever looks at it. */
+  me: string;
   onOutOfView: (counts: { above: number; below: number }) => void;
 }
 
@@ -72,6 +75,8 @@ export function VirtualList({
   onSelect,
   onOpen,
   onClaim,
+  onMenu,
+  me,
   onOutOfView,
 }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
@@ -247,7 +252,9 @@ export function VirtualList({
                 selected={item.study_instance_uid === selected}
                 onSelect={onSelect}
                 onOpen={onOpen}
+                me={me}
                 onClaim={onClaim}
+                onMenu={onMenu}
                 onHover={hover}
               />
             );

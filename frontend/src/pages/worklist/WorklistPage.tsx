@@ -7,25 +7,27 @@ import { api, historyQuery, itemQuery, priorsQuery, runsQuery, summaryQuery } fr
 import type { WorklistItem } from "../../api/types";
 import { PageFooter } from "../../app/Shell";
 import { hasRole, useMe } from "../../app/session";
-import { useKeys } from "../../keyboard/useKeys";
+import { useKeys, type Handlers } from "../../keyboard/useKeys";
 import { useLiveInterval } from "../../live/live";
 import { formatTime } from "../../time/dates";
 import { personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
+import { ActionPopover, type Asked } from "./ActionPopover";
 import { FilterBar } from "./FilterBar";
 import { isFiltered, readFilters, writeFilters, type Filters } from "./filters";
-import { PeekPanel } from "./PeekPanel";
+import { whyNot } from "./offered";
 import { reselect } from "./order";
+import { PeekPanel } from "./PeekPanel";
+import { PrintList } from "./PrintList";
+import { Toast } from "./Toast";
+import { useActions } from "./useActions";
 import { showItem, useWorklist } from "./useWorklist";
 import { VirtualList, type ListHandle } from "./VirtualList";
 import styles from "./Worklist.module.css";
 
 const SELECTED = "firstread.selected";
 
-interface Notice {
-  text: string;
-  readOnlyUid?: string;
-}
+const print = () => window.print();
 
 function takenText(error: unknown): string {
   if (error instanceof Problem && error.status === 409 && error.document.holder) {
@@ -52,7 +54,8 @@ export default function WorklistPage() {
   });
   const [selected, setSelected] = useState<string | null>(() => sessionStorage.getItem(SELECTED));
   const [peek, setPeek] = useState(false);
-  const [notice, setNotice] = useState<Notice | null>(null);
+  const [asked, setAsked] = useState<{ what: Asked; uid: string } | null>(null);
+  const { acts, told, tell, undo } = useActions(me);
   const [out, setOut] = useState({ above: 0, below: 0 });
   const handle = useRef<ListHandle>(null);
   const search = useRef<HTMLInputElement>(null);
@@ -64,6 +67,7 @@ export default function WorklistPage() {
     setRows({ items: next, name: list.isPlaceholderData ? name : JSON.stringify(filters) });
   }
   const current = items.find((item) => item.study_instance_uid === selected) ?? null;
+  const target = asked ? items.find((item) => item.study_instance_uid === asked.uid) : undefined;
 
   useEffect(() => {
     if (selected) sessionStorage.setItem(SELECTED, selected);
@@ -74,20 +78,17 @@ export default function WorklistPage() {
     [setParams],
   );
 
-  const select = useCallback((uid: string) => {
-    setSelected(uid);
-    setNotice(null);
-  }, []);
+  const select = useCallback((uid: string) => setSelected(uid), []);
 
   const open = useCallback(
     async (item: WorklistItem) => {
       const uid = item.study_instance_uid;
-      setNotice(null);
+      tell(null);
       if (mayRead && item.state !== "signed" && !item.is_mine) {
         try {
           showItem(await api.claim(uid));
         } catch (error) {
-          setNotice({ text: takenText(error), readOnlyUid: uid });
+          tell({ text: takenText(error), undo: null, readOnlyUid: uid });
           return;
         }
       } else {
@@ -97,30 +98,52 @@ export default function WorklistPage() {
       void client.prefetchQuery(runsQuery(uid));
       navigate(`/read/${uid}`);
     },
-    [client, mayRead, navigate],
+    [client, mayRead, navigate, tell],
   );
 
-  const toggleClaim = useCallback(async (item: WorklistItem) => {
-    setNotice(null);
-    try {
+  const toggleClaim = useCallback(
+    async (item: WorklistItem) => {
+      tell(null);
+      try {
+        const uid = item.study_instance_uid;
+        showItem(await (item.is_mine ? api.release(uid) : api.claim(uid)));
+      } catch (error) {
+        tell({ text: takenText(error), undo: null });
+      }
+    },
+    [tell],
+  );
+
+  const ask = useCallback(
+    (item: WorklistItem, what: Asked) => {
+      const refusal = what === "menu" ? "" : whyNot(what, item, Date.now());
       const uid = item.study_instance_uid;
-      showItem(await (item.is_mine ? api.release(uid) : api.claim(uid)));
-    } catch (error) {
-      setNotice({ text: takenText(error) });
-    }
+      setSelected(uid);
+      if (refusal) tell({ text: refusal, undo: null });
+      else if (what === "hold" && item.held) void acts.unhold(item);
+      else setAsked({ what, uid });
+    },
+    [acts, tell],
+  );
+  const menu = useCallback((item: WorklistItem) => ask(item, "menu"), [ask]);
+  const askCurrent = (what: Asked) => current && mayRead && ask(current, what);
+  const closeAsked = useCallback(() => {
+    setAsked(null);
+    handle.current?.focus();
   }, []);
 
   const takeNext = useCallback(async () => {
-    setNotice(null);
+    tell(null);
     try {
       const item = await api.next();
       showItem(item);
-      navigate(`/read/${item.study_instance_uid}`);
+      navigate(`/read/${item.study_instance_uid}`, { state: { why: item.why } });
     } catch (error) {
-      const none = error instanceof Problem && error.status === 404;
-      setNotice({ text: none ? "Nothing is open for you now." : explain(error) });
+      tell({ text: explain(error), undo: null });
     }
-  }, [navigate]);
+  }, [navigate, tell]);
+
+  const untell = useCallback(() => tell(null), [tell]);
 
   const step = (by: number) => {
     if (items.length === 0) return;
@@ -132,7 +155,7 @@ export default function WorklistPage() {
     handle.current?.reveal(index);
   };
 
-  useKeys("worklist", {
+  const keys: Handlers<"worklist"> = {
     down: () => step(1),
     up: () => step(-1),
     pageDown: () => step(handle.current?.pageSize() ?? 10),
@@ -144,11 +167,26 @@ export default function WorklistPage() {
     next: () => mayRead && void takeNext(),
     search: () => search.current?.select(),
     peek: () => setPeek((shown) => !shown),
-  });
+    assign: () => askCurrent("assign"),
+    hold: () => askCurrent("hold"),
+    raise: () => askCurrent("raise"),
+    decline: () => askCurrent("decline"),
+    takeOver: () => askCurrent("takeOver"),
+    flag: () => askCurrent("flag"),
+    menu: () => askCurrent("menu"),
+    undo: () => mayRead && void undo(),
+    print,
+  };
+  // While a form is open its letters are text and its buttons are its own.
+  useKeys("worklist", asked ? {} : keys);
   useKeys("everywhere", {
     escape: () => {
+      if (asked) {
+        closeAsked();
+        return;
+      }
       if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
-      if (notice) setNotice(null);
+      if (told) tell(null);
       else setPeek(false);
     },
   });
@@ -176,6 +214,7 @@ export default function WorklistPage() {
         modalities={modalities}
         searchRef={search}
         onLeaveSearch={() => handle.current?.focus()}
+        onPrint={print}
       />
       {list.isError && <Failed error={list.error} onRetry={() => void list.refetch()} />}
       <div className={styles.body}>
@@ -192,27 +231,50 @@ export default function WorklistPage() {
             onSelect={select}
             complete={list.data?.complete ?? false}
             onOpen={open}
+            me={me.username}
             onClaim={mayRead ? toggleClaim : null}
+            onMenu={mayRead ? menu : null}
             onOutOfView={setOut}
           />
         )}
-        {peek && current && <PeekPanel item={current} onClose={() => setPeek(false)} />}
+        {peek && current && (
+          <PeekPanel
+            item={current}
+            onClose={() => setPeek(false)}
+            onAsk={mayRead ? (what) => ask(current, what) : null}
+            onUndo={(what) => void undo(what)}
+          />
+        )}
       </div>
-      {notice && (
-        <div className={styles.notice} role="alert">
-          {notice.text}
-          {notice.readOnlyUid && (
-            <button type="button" onClick={() => navigate(`/read/${notice.readOnlyUid ?? ""}`)}>
-              Open read only
-            </button>
-          )}
-          <button type="button" onClick={() => setNotice(null)}>
-            Close
-          </button>
-        </div>
+      {asked && target && (
+        <ActionPopover
+          key={`${asked.what}-${asked.uid}`}
+          asked={asked.what}
+          item={target}
+          me={me}
+          acts={acts}
+          onAsk={(what) => {
+            setAsked(null);
+            ask(target, what);
+          }}
+          onClose={closeAsked}
+        />
       )}
+      {told && (
+        <Toast
+          key={told.text}
+          told={told}
+          onUndo={(what) => void undo(what)}
+          onOpen={(uid) => navigate(`/read/${uid}`)}
+          onClose={untell}
+        />
+      )}
+      <PrintList items={items} total={list.data?.count ?? items.length} filters={filters} me={me} />
       <PageFooter>
-        <span>↑ ↓ move · Enter open · C claim · N next for me · / search · Space peek · ? keys</span>
+        <span>
+          ↑ ↓ move · Enter open · C claim · N next for me · S assign · H hold · P raise · Z undo · / search ·
+          Space peek · ? keys
+        </span>
         <span className={styles.counts}>
           {total.toLocaleString("en-GB")} {filters.signed ? "signed" : "waiting"}
           {out.below > 0 && ` · ${String(out.below)} new below`}

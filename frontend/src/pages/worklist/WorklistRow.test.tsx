@@ -16,7 +16,9 @@ const show = (one: ReturnType<typeof item>, onClaim: ((x: unknown) => void) | nu
       selected
       onSelect={vi.fn()}
       onOpen={vi.fn()}
+      me="a"
       onClaim={onClaim}
+      onMenu={onClaim}
       onHover={vi.fn()}
     />,
   );
@@ -67,6 +69,33 @@ describe("a row of the worklist", () => {
   it("offers no claim to reviewers", () => {
     show(item("1", 10), null);
     expect(screen.queryByTestId("claim")).toBeNull();
+  });
+
+  it("shows assignment, hold with reason and until, raised priority and marks in words", () => {
+    const by = { username: "b", display_name: "Dr. B" };
+    const at = "2026-11-24T12:00:00Z";
+    const held = { reason: "priors", note: "St. Mary", by, at, until: at } as const;
+    show(
+      item("1", 10, {
+        priority_class: "stat",
+        assigned_to: { username: "a", display_name: "Dr. A" },
+        held,
+        raised: { to: "stat", by, at, reason: "seizure" },
+        flags: [{ kind: "peer_review", note: "", by, at }],
+      }),
+    );
+    const row = screen.getByTestId("worklist-row");
+    for (const text of ["on hold", "priors, until", "for me", "raised · outpatient", "peer review"]) {
+      expect(row).toHaveTextContent(text);
+    }
+    expect(screen.getByTitle(/Raised to STAT by Dr\. B at .*: seizure/)).toBeInTheDocument();
+    expect(screen.getByTitle(/waiting for priors \(St\. Mary\)/)).toBeInTheDocument();
+    expect(screen.getByTestId("row-menu")).toHaveAccessibleName("All actions on SYNTHETIC, 1");
+  });
+
+  it("names whom it is assigned to", () => {
+    show(item("1", 10, { assigned_to: { username: "c", display_name: "Dr. C" } }));
+    expect(screen.getByTestId("worklist-state")).toHaveTextContent("for Dr. C");
   });
 
   it("labels AI as AI also where it has nothing to say", () => {

@@ -4,11 +4,19 @@ import { aiLine } from "../../ai/wording";
 import type { WorklistItem } from "../../api/types";
 import { formatTime } from "../../time/dates";
 import { AiMark } from "../../ui/AiMark";
-import { Icon } from "../../ui/icons";
+import { Icon, type IconName } from "../../ui/icons";
 import { patientName, personName } from "../../ui/person";
 import { TimeLeft } from "./TimeLeft";
 import styles from "./Worklist.module.css";
-import { LOCATIONS, PRIORITIES, rowReasons } from "./words";
+import {
+  FLAG_WORDS,
+  holdLine,
+  holdSentence,
+  LOCATIONS,
+  PRIORITIES,
+  raisedSentence,
+  rowReasons,
+} from "./words";
 
 interface Props {
   item: WorklistItem;
@@ -19,40 +27,89 @@ interface Props {
   selected: boolean;
   onSelect: (uid: string) => void;
   onOpen: (item: WorklistItem) => void;
+  /** Username of whoever looks at it. */
+  me: string;
   onClaim: ((item: WorklistItem) => void) | null;
+  onMenu: ((item: WorklistItem) => void) | null;
   onHover: (uid: string) => void;
 }
 
-function State({ item, onClaim }: Pick<Props, "item" | "onClaim">) {
+interface Standing {
+  kind: "free" | "mine" | "taken" | "held" | "assigned";
+  icon: IconName | null;
+  label: string;
+  quiet: string;
+}
+
+/** Who has the study and what it waits for, in two lines; the icon and the words carry it, not the colour. */
+function standing(item: WorklistItem, me: string): Standing {
+  const assignee = item.assigned_to
+    ? item.assigned_to.username === me
+      ? "me"
+      : personName(item.assigned_to)
+    : "";
+  if (item.state === "claimed") {
+    const until = item.claim_expires_at ? `until ${formatTime(Date.parse(item.claim_expires_at))}` : "";
+    return item.is_mine
+      ? { kind: "mine", icon: null, label: "mine", quiet: until }
+      : { kind: "taken", icon: "lock", label: personName(item.claimed_by), quiet: until };
+  }
+  if (item.held) {
+    const quiet = holdLine(item.held) + (assignee && ` · for ${assignee}`);
+    return { kind: "held", icon: "hold", label: "on hold", quiet };
+  }
+  const quiet = item.study_state === "receiving" ? "receiving…" : "";
+  return assignee
+    ? { kind: "assigned", icon: "person", label: `for ${assignee}`, quiet: quiet || "assigned" }
+    : { kind: "free", icon: null, label: "free", quiet };
+}
+
+function State({ item, me, onClaim, onMenu }: Pick<Props, "item" | "me" | "onClaim" | "onMenu">) {
   if (item.state === "signed") return <span className={styles.state}>{item.report_state ?? "signed"}</span>;
-  const free = item.state === "open";
-  const label = free ? "free" : item.is_mine ? "mine" : personName(item.claimed_by);
-  const quiet = free
-    ? item.study_state === "receiving"
-      ? "receiving…"
-      : ""
-    : item.claim_expires_at
-      ? `until ${formatTime(Date.parse(item.claim_expires_at))}`
-      : "";
+  const { kind, icon, label, quiet } = standing(item, me);
   return (
-    <span className={styles.state} data-state={free ? "free" : item.is_mine ? "mine" : "taken"}>
+    <span
+      className={styles.state}
+      data-state={kind}
+      data-testid="worklist-state"
+      title={item.held ? holdSentence(item.held) : undefined}
+    >
       <span className={styles.line}>
-        {!free && !item.is_mine && <Icon name="lock" size={11} />} {label}
+        {icon && <Icon name={icon} size={11} />} {label}
       </span>
       <small>{quiet}</small>
-      {onClaim && (free || item.is_mine) && (
-        <button
-          type="button"
-          className={styles.claim}
-          data-testid="claim"
-          tabIndex={-1}
-          onClick={(event) => {
-            event.stopPropagation();
-            onClaim(item);
-          }}
-        >
-          {free ? "Claim" : "Release"}
-        </button>
+      {onClaim && (
+        <span className={styles.rowButtons}>
+          {(item.state === "open" || item.is_mine) && (
+            <button
+              type="button"
+              className={styles.claim}
+              data-testid="claim"
+              tabIndex={-1}
+              onClick={(event) => {
+                event.stopPropagation();
+                onClaim(item);
+              }}
+            >
+              {item.is_mine ? "Release" : "Claim"}
+            </button>
+          )}
+          {onMenu && (
+            <button
+              type="button"
+              className={styles.claim}
+              aria-label={`All actions on ${patientName(item.patient.name)}`}
+              data-testid="row-menu"
+              tabIndex={-1}
+              onClick={(event) => {
+                event.stopPropagation();
+                onMenu(item);
+              }}
+            >
+              <Icon name="more" size={12} />
+            </button>
+          )}
+        </span>
       )}
     </span>
   );
@@ -77,7 +134,7 @@ export function AiCell({ item }: { item: WorklistItem }) {
 
 /** One study: the first line says what matters, the second stays quiet. */
 export const WorklistRow = memo(function WorklistRow(props: Props) {
-  const { item, index, total, top, slides, selected, onSelect, onOpen, onClaim, onHover } = props;
+  const { item, index, total, top, slides, selected, onSelect, onOpen, onHover } = props;
   const uid = item.study_instance_uid;
   const [reason, ...more] = rowReasons(item.reasons);
   return (
@@ -98,9 +155,18 @@ export const WorklistRow = memo(function WorklistRow(props: Props) {
       onPointerEnter={() => onHover(uid)}
     >
       <TimeLeft item={item} />
-      <span className={styles.class} data-class={item.priority_class}>
-        <b>{PRIORITIES[item.priority_class]}</b>
-        <small>{LOCATIONS[item.location_class]}</small>
+      <span
+        className={styles.class}
+        data-class={item.priority_class}
+        title={item.raised ? raisedSentence(item.raised) : undefined}
+      >
+        <b>
+          {PRIORITIES[item.priority_class]}
+          {item.raised && <Icon name="raise" size={11} />}
+        </b>
+        <small>
+          {item.raised ? `raised · ${LOCATIONS[item.location_class]}` : LOCATIONS[item.location_class]}
+        </small>
       </span>
       <span className={styles.patient} title={`${item.patient.name} · ${item.patient.id}`}>
         <span className={styles.line}>
@@ -123,6 +189,11 @@ export const WorklistRow = memo(function WorklistRow(props: Props) {
               {item.prior_count} prior{item.prior_count === 1 ? "" : "s"}
             </i>
           )}
+          {item.flags.map((flag) => (
+            <i key={flag.kind} title={[personName(flag.by), flag.note].filter(Boolean).join(": ")}>
+              {FLAG_WORDS[flag.kind]}
+            </i>
+          ))}
         </span>
         <small>{item.reason_for_exam || item.accession_number}</small>
       </span>
@@ -133,7 +204,7 @@ export const WorklistRow = memo(function WorklistRow(props: Props) {
           {more.length > 0 && <small> · {more.join(" · ")}</small>}
         </span>
       </span>
-      <State item={item} onClaim={onClaim} />
+      <State item={item} me={props.me} onClaim={props.onClaim} onMenu={props.onMenu} />
     </div>
   );
 });

@@ -1,4 +1,6 @@
 import { query } from "../../api/client";
+import type { LocationClass } from "../../api/types";
+import { FLAG_WORDS, LOCATIONS } from "./words";
 
 /** What the list shows; the same names stand in the page's address. */
 export interface Filters {
@@ -10,9 +12,17 @@ export interface Filters {
   unclaimed: boolean;
   mine: boolean;
   signed: boolean;
+  /** Assigned to me. */
+  forMe: boolean;
+  held: boolean;
+  /** Raised by a reader, or marked for teaching or peer review. */
+  mark: Mark;
 }
 
-const FLAGS = ["stat", "flags", "unclaimed", "mine", "signed"] as const;
+export type Mark = "" | "raised" | "teaching" | "peer_review";
+
+const FLAGS = ["stat", "flags", "unclaimed", "mine", "signed", "forMe", "held"] as const;
+const MARKS: readonly string[] = ["raised", "teaching", "peer_review"] satisfies Mark[];
 
 export function readFilters(params: URLSearchParams): Filters {
   const flag = (name: string) => params.get(name) === "1";
@@ -25,6 +35,9 @@ export function readFilters(params: URLSearchParams): Filters {
     unclaimed: flag("unclaimed"),
     mine: flag("mine"),
     signed: flag("signed"),
+    forMe: flag("forMe"),
+    held: flag("held"),
+    mark: MARKS.includes(params.get("mark") ?? "") ? (params.get("mark") as Mark) : "",
   };
 }
 
@@ -33,12 +46,31 @@ export function writeFilters(filters: Filters): URLSearchParams {
   if (filters.search) params.set("search", filters.search);
   if (filters.modality) params.set("modality", filters.modality);
   if (filters.location_class) params.set("location_class", filters.location_class);
+  if (filters.mark) params.set("mark", filters.mark);
   for (const name of FLAGS) if (filters[name]) params.set(name, "1");
   return params;
 }
 
 export function isFiltered(filters: Filters): boolean {
   return writeFilters(filters).size > 0;
+}
+
+/** The filters in words, for the head of the printed list. */
+export function filterWords(filters: Filters): string {
+  const words = [
+    filters.signed ? "signed" : "waiting",
+    filters.search && `with “${filters.search}”`,
+    filters.modality,
+    filters.location_class && LOCATIONS[filters.location_class as LocationClass],
+    filters.stat && "STAT",
+    filters.flags && "AI flags",
+    filters.unclaimed && "unclaimed",
+    filters.mine && "claimed by me",
+    filters.forMe && "assigned to me",
+    filters.held && "on hold",
+    filters.mark === "raised" ? "raised by a reader" : filters.mark && FLAG_WORDS[filters.mark],
+  ];
+  return words.filter(Boolean).join(", ");
 }
 
 /** The filters as the API's query, with whatever else the call needs. */
@@ -51,6 +83,10 @@ export function listQuery(filters: Filters, extra: Record<string, string | numbe
     ai_flag: filters.flags ? "true" : "",
     state: filters.signed ? ["signed"] : filters.unclaimed ? ["open"] : undefined,
     mine: filters.mine ? "true" : "",
+    assigned: filters.forMe ? "me" : "",
+    held: filters.held ? "true" : "",
+    raised: filters.mark === "raised" ? "true" : "",
+    flag: filters.mark === "raised" ? "" : filters.mark,
     ...extra,
   });
 }

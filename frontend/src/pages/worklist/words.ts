@@ -1,4 +1,13 @@
-import type { LocationClass, PriorityClass, Reason } from "../../api/types";
+import type {
+  FlagKind,
+  HoldReason,
+  LocationClass,
+  PriorityClass,
+  Reason,
+  WorklistItem,
+} from "../../api/types";
+import { formatTime } from "../../time/dates";
+import { personName } from "../../ui/person";
 
 export const PRIORITIES: Record<PriorityClass, string> = { stat: "STAT", asap: "ASAP", routine: "routine" };
 
@@ -8,6 +17,33 @@ export const LOCATIONS: Record<LocationClass, string> = {
   inpatient: "inpatient",
   outpatient: "outpatient",
 };
+
+/** What a held study waits for. */
+export const HOLD_REASONS: Record<HoldReason, string> = {
+  priors: "priors",
+  contrast: "contrast phase",
+  images: "missing images",
+  information: "clinical information",
+};
+
+export const FLAG_WORDS: Record<FlagKind, string> = { teaching: "teaching", peer_review: "peer review" };
+
+/** "priors, until 14:32" */
+export function holdLine(held: NonNullable<WorklistItem["held"]>): string {
+  return `${HOLD_REASONS[held.reason]}, until ${formatTime(Date.parse(held.until))}`;
+}
+
+/** The whole of a hold, for a title and for the peek panel. */
+export function holdSentence(held: NonNullable<WorklistItem["held"]>): string {
+  const note = held.note && ` (${held.note})`;
+  const until = formatTime(Date.parse(held.until));
+  return `On hold by ${personName(held.by)} until ${until}: waiting for ${HOLD_REASONS[held.reason]}${note}`;
+}
+
+export function raisedSentence(raised: NonNullable<WorklistItem["raised"]>): string {
+  const at = formatTime(Date.parse(raised.at));
+  return `Raised to ${PRIORITIES[raised.to]} by ${personName(raised.by)} at ${at}: ${raised.reason}`;
+}
 
 /** Reasons as the row tells them: what moved the study forward comes before what it was ordered as. */
 export function tellingFirst(reasons: readonly Reason[]): Reason[] {
