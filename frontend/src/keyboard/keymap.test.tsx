@@ -72,4 +72,19 @@ describe("the keys", () => {
     await user.keyboard("{Control>}{Enter}{/Control}");
     expect(sign).toHaveBeenCalledTimes(1);
   });
+
+  it("take back an act of the list with Z or Ctrl+Z, but in a field Ctrl+Z takes back what was typed", async () => {
+    const undo = vi.fn();
+    const List = () => {
+      useKeys("worklist", { undo });
+      return <input aria-label="search" />;
+    };
+    const { getByLabelText } = render(<List />);
+    const user = userEvent.setup();
+    await user.keyboard("z{Control>}z{/Control}");
+    expect(undo).toHaveBeenCalledTimes(2);
+    await user.click(getByLabelText("search"));
+    await user.keyboard("z{Control>}z{/Control}");
+    expect(undo).toHaveBeenCalledTimes(2);
+  });
 });

@@ -29,7 +29,7 @@ export const keymap = {
     { keys: ["d"], action: "decline", label: "Decline: not offered to me for 2 h" },
     { keys: ["t"], action: "takeOver", label: "Take over from who is reading it" },
     { keys: ["g"], action: "flag", label: "Mark for teaching or peer review" },
-    { keys: ["z"], action: "undo", label: "Undo my last action on this list" },
+    { keys: ["z", "ctrl+z"], action: "undo", label: "Undo my last action on this list" },
     { keys: ["m"], action: "menu", label: "Menu of all actions on the row" },
     { keys: ["ctrl+p"], action: "print", label: "Print the list" },
     { keys: ["/"], action: "search", label: "Search" },
@@ -93,6 +93,11 @@ export function isTyping(target: EventTarget | null): boolean {
   const element = target as Partial<HTMLElement> | null;
   if (!element?.tagName) return false;
   return ["INPUT", "TEXTAREA", "SELECT"].includes(element.tagName) || element.isContentEditable === true;
+}
+
+/** Chords that a text field uses itself: there, Ctrl+Z takes back what was typed. */
+export function belongsToText(event: KeyLike): boolean {
+  return chordOf(event) === "ctrl+z";
 }
 
 /** Enter and Space on a focused control belong to that control. */

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent } from "react";
 
-import { actionFor, belongsToControl, isTyping, type ActionOf, type PageName } from "./keymap";
+import { actionFor, belongsToControl, belongsToText, isTyping, type ActionOf, type PageName } from "./keymap";
 
 export type Handlers<P extends PageName> = Partial<Record<ActionOf<P>, (event: KeyboardEvent) => void>>;
 
@@ -14,7 +14,7 @@ export function dispatchKey<P extends PageName>(
   if (event.defaultPrevented || belongsToControl(event)) return false;
   const action = actionFor(page, event);
   if (!action) return false;
-  const chord = event.ctrlKey || event.metaKey;
+  const chord = (event.ctrlKey || event.metaKey) && !belongsToText(event);
   if (typing && !chord && event.key !== "Escape") return false;
   const handle = handlers[action];
   if (!handle) return false;
