@@ -14,6 +14,7 @@ from django.test import TransactionTestCase
 from foundation.accounts.models import User
 from foundation.accounts.services import create_user, issue_token
 from foundation.databases import drop_append_only, make_append_only
+from tests import with_postgresql
 from tests.chromium import chromium, sign_in  # noqa: F401  (fixtures)
 from tests.house import House
 
@@ -25,13 +26,29 @@ PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = Path(os.environ.get("FIRSTREAD_SHARED_DATA", PROJECT.parent / "shared" / "data"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real CT data is not on users' machines: its tests say so instead of failing."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Real CT data is not on users' machines: its tests say so instead of failing.
+
+    Beside PostgreSQL only what touches a database runs: the rest has nothing to tell that SQLite's run did not.
+    """
+    if os.environ.get(with_postgresql.VARIABLE):
+        without = [item for item in items if not _touches_a_database(item)]
+        items[:] = [item for item in items if _touches_a_database(item)]
+        config.hook.pytest_deselected(items=without)
     if SHARED_DATA.is_dir():
         return
     for item in items:
         if item.get_closest_marker("needs_shared_data"):
             item.add_marker(pytest.mark.skip(reason="needs the real CT data (FIRSTREAD_SHARED_DATA)"))
+
+
+def _touches_a_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return (
+        bool(fixtures & {"db", "transactional_db", "house"})
+        or issubclass(getattr(item, "cls", None) or object, TransactionTestCase)
+        or any(item.get_closest_marker(name) for name in ("django_db", "acceptance", "browser", "faults"))
+    )
 
 
 def pytest_terminal_summary(terminalreporter: object) -> None:
