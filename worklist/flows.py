@@ -6,8 +6,9 @@ told, because a process died between its commit and its news.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -22,13 +23,15 @@ from worklist.alerts import services as alerts
 from worklist.alerts.models import Alert, AlertState
 from worklist.quality import services as quality
 from worklist.quality.models import Review
-from worklist.queue import claims, ranking
+from worklist.queue import claims, grouping, ranking
 from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
 from worklist.reports import documents, tasks
 from worklist.reports import services as reports
 from worklist.reports.checks import Facts, Override
 from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportState, ReportVersion
 from worklist.reports.outgoing import encapsulated, planning, sending
+from worklist.rota import groups
+from worklist.rota.models import ReadingGroup
 
 # Reviews that no event made are looked for that far back.
 COMPARED_AGAIN = timedelta(days=7)
@@ -219,6 +222,26 @@ def compare_missing() -> None:
     )
     for study_id in list(missing.order_by("study_id").values_list("study_id", flat=True).distinct()):
         compare_with_signature(study_id=study_id)
+
+
+def add_group(
+    *, values: Mapping[str, Any], by: User | None, request: HttpRequest | None = None, channel: str = ""
+) -> ReadingGroup:
+    """A new group of readers; unread studies that match its rule belong to it at once."""
+    with transaction.atomic():
+        group = groups.add_group(values=values, by=by, request=request, channel=channel)
+        grouping.regroup(group)
+    return group
+
+
+def change_group(
+    *, group_id: int, values: Mapping[str, Any], by: User | None, request: HttpRequest | None = None
+) -> ReadingGroup:
+    """A changed rule, or a closed group: unread studies follow in the same transaction."""
+    with transaction.atomic():
+        group = groups.change_group(group_id=group_id, values=values, by=by, request=request)
+        grouping.regroup(group)
+    return group
 
 
 def repair() -> None:

@@ -11,6 +11,7 @@ from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.readers import Readers
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
 from worklist.api.reports import ReportViewSet
+from worklist.api.rota import GroupViewSet, RotaGaps, RotaNow, RotaPeople, ShiftViewSet
 from worklist.api.triage_plans import TriagePlanViewSet
 from worklist.api.triage_runs import TriageRunViewSet
 from worklist.api.worklist import WorklistViewSet
@@ -24,6 +25,8 @@ router.register("alerts", AlertViewSet, basename="alerts")
 router.register("reports", ReportViewSet, basename="reports")
 router.register("report-destinations", DestinationViewSet, basename="report-destinations")
 router.register("report-deliveries", DeliveryViewSet, basename="report-deliveries")
+router.register("groups", GroupViewSet, basename="groups")
+router.register("shifts", ShiftViewSet, basename="shifts")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [
@@ -36,5 +39,8 @@ urlpatterns = [
     ),
     path("reports/<int:pk>/pdf/", ReportPdf.as_view(), name="report-pdf"),
     path("quality/summary/", QualitySummary.as_view(), name="quality-summary"),
+    path("rota/now/", RotaNow.as_view(), name="rota-now"),
+    path("rota/gaps/", RotaGaps.as_view(), name="rota-gaps"),
+    path("rota/people/", RotaPeople.as_view(), name="rota-people"),
     path("", include(router.urls)),
 ]

@@ -20,6 +20,7 @@ class Topic(StrEnum):
     ALERTS = "alerts"
     REPORTS = "reports"
     QUALITY = "quality"
+    ROTA = "rota"
 
 
 class ProtocolError(ValueError):

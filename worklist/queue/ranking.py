@@ -14,6 +14,7 @@ from pacs.models import Instance, LocationClass, Order, OrderPriority, Study
 from triage.models import TriagePlan, TriageRun
 from worklist.live.messages import Topic
 from worklist.live.services import announce
+from worklist.queue import grouping
 from worklist.queue.ai import AiState, ai_state_of
 from worklist.queue.models import UNREAD_STATES, ItemState, RankChange, WorklistItem
 from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, Raised, Reason, higher, rank
@@ -51,9 +52,10 @@ def place(
         item = WorklistItem.objects.select_for_update().get(pk=item.pk)
         values, cause = _rank_values(item, policy), "arrived" if created else cause
         changed = [name for name, value in values.items() if getattr(item, name) != value]
+        regrouped = grouping.keep(item, study, values.get("location_class", item.location_class))
         rank_changed = created or "due_at" in changed or "reasons" in changed
         update: dict[str, Any] = {name: values[name] for name in changed}
-        if (changed or tell_anyway) and not created:
+        if (changed or regrouped or tell_anyway) and not created:
             update["version"] = F("version") + 1
         WorklistItem.objects.filter(pk=item.pk).update(ranked_at=timezone.now() - CLOCK_TOLERANCE, **update)
         item.refresh_from_db()
@@ -65,7 +67,7 @@ def place(
                 due_at=item.due_at,
                 reasons=item.reasons,
             )
-        if changed or created or tell_anyway:
+        if changed or created or regrouped or tell_anyway:
             tell(item)
     return item
 

@@ -2,7 +2,7 @@
  * The one WebSocket of the page. It carries no patient data: only "topic T, key K is now at version V".
  * Every message has a sequence number, so a hole is seen and asked for; what cannot be filled is read anew.
  */
-export type Topic = "worklist" | "alerts" | "reports" | "quality";
+export type Topic = "worklist" | "alerts" | "reports" | "quality" | "rota";
 
 export interface Change {
   topic: Topic;

@@ -21,6 +21,7 @@ const TOPIC_QUERIES: Record<Topic, readonly (readonly string[])[]> = {
   alerts: [["er"], ["worklist", "alerts"]],
   reports: [["reports"], ["er"]],
   quality: [["quality"]],
+  rota: [["rota"]],
 };
 
 const pending = new Set<string>();
