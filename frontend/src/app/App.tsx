@@ -17,6 +17,7 @@ const DeliveriesPage = lazy(() => import("../pages/deliveries/DeliveriesPage"));
 const ModelsPage = lazy(() => import("../pages/models/ModelsPage"));
 const ModelPage = lazy(() => import("../pages/models/ModelPage"));
 const ComparisonPage = lazy(() => import("../pages/models/ComparisonPage"));
+const RotaPage = lazy(() => import("../pages/rota/RotaPage"));
 const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
 
 function NotYours({ home }: { home: string }) {
@@ -45,6 +46,7 @@ function Pages() {
           <Route path="/quality">{guard("/quality", <QualityPage />)}</Route>
           <Route path="/archive">{guard("/archive", <ArchivePage />)}</Route>
           <Route path="/deliveries">{guard("/deliveries", <DeliveriesPage />)}</Route>
+          <Route path="/rota">{guard("/rota", <RotaPage />)}</Route>
           <Route path="/models">{guard("/models", <ModelsPage />)}</Route>
           <Route path="/models/compare">{guard("/models", <ComparisonPage />)}</Route>
           <Route path="/models/:id">{({ id }) => guard("/models", <ModelPage key={id} id={id} />)}</Route>

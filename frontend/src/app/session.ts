@@ -25,6 +25,11 @@ export const places: readonly Place[] = [
   { path: "/quality", label: "Quality", roles: ["qa_reviewer"] },
   { path: "/archive", label: "Archive", roles: ["pacs_administrator", "radiologist", "qa_reviewer"] },
   { path: "/deliveries", label: "Deliveries", roles: ["pacs_administrator"] },
+  {
+    path: "/rota",
+    label: "Rota",
+    roles: ["radiologist", "er_staff", "qa_reviewer", "pacs_administrator"],
+  },
   { path: "/models", label: "Models", roles: ["pacs_administrator", "qa_reviewer"] },
   { path: "/guide", label: "Guide", roles: [] },
 ];

@@ -49,3 +49,36 @@ export function formatDay(date: string | null): string {
   const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   return `${String(Number(match[3]))} ${months[Number(match[2]) - 1] ?? "?"} ${match[1] ?? ""}`;
 }
+
+/** "Sat 28 Nov" in the user's time zone. */
+export function formatWeekday(moment: number): string {
+  const p = parts(moment, { weekday: "short", day: "numeric", month: "short" });
+  return `${p.weekday ?? ""} ${p.day ?? ""} ${monthName(p.month)}`;
+}
+
+/** "2026-11-28T18:00" in the user's time zone, as an input of date and time takes it. */
+export function toLocalInput(moment: number): string {
+  const p = parts(moment, {
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+  return `${p.year ?? ""}-${p.month ?? ""}-${p.day ?? ""}T${p.hour ?? ""}:${p.minute ?? ""}`;
+}
+
+/**
+ * The moment (ms since epoch) that a date and time of the user's time zone means; NaN when it is none.
+ * A time that a clock change skips counts from the time before it; one that comes twice is the first.
+ */
+export function fromLocalInput(text: string): number {
+  const wanted = /^\d{4}-\d\d-\d\dT\d\d:\d\d$/.test(text) ? Date.parse(`${text}:00Z`) : NaN;
+  if (Number.isNaN(wanted)) return NaN;
+  const offset = (moment: number) => Date.parse(`${toLocalInput(moment)}:00Z`) - moment;
+  const day = 24 * 3600_000;
+  const found = [offset(wanted - day), offset(wanted + day)].map((one) => wanted - one);
+  const exact = found.filter((one) => toLocalInput(one) === text);
+  return exact.length > 0 ? Math.min(...exact) : Math.max(...found);
+}

@@ -1,0 +1,58 @@
+import { formatTime, formatWeekday, toLocalInput } from "../../time/dates";
+import type { Duty, Gap, Shift } from "./rota";
+
+export const DUTIES: Record<Duty, string> = { reading: "reads", on_call: "is on call" };
+
+/** "Sat 28 Nov 18:00" */
+export function momentWords(iso: string): string {
+  const moment = Date.parse(iso);
+  return `${formatWeekday(moment)} ${formatTime(moment)}`;
+}
+
+/** "Sat 28 Nov 18:00 to Sun 29 Nov 08:00", the second day left out when it is the first. */
+export function spanWords(from: string, to: string): string {
+  const [first, last] = [Date.parse(from), Date.parse(to)];
+  const sameDay = formatWeekday(first) === formatWeekday(last);
+  return `${momentWords(from)} to ${sameDay ? formatTime(last) : momentWords(to)}`;
+}
+
+/** "Neuro" or "on call 1, ER" or "on call 2, whole house". */
+export function dutyWords(shift: Pick<Shift, "duty" | "group" | "department" | "position">): string {
+  if (shift.duty === "reading") return shift.group?.name ?? "all groups of theirs";
+  const whom = shift.department || shift.group?.name || "whole house";
+  return `on call ${String(shift.position)}, ${whom}`;
+}
+
+/** "Neuro has nobody from Sat 28 Nov 18:00 to Sun 29 Nov 08:00", in the reader's time zone. */
+export function gapWords(gap: Gap): string {
+  if (!gap.has_members) {
+    return `${gap.group?.name ?? ""} has no members: its studies are shown to everybody before they are due`;
+  }
+  const whom = gap.group?.name ?? (gap.department ? `On call for ${gap.department}` : "On call");
+  return `${whom} has nobody from ${spanWords(gap.starts_at, gap.ends_at)}`;
+}
+
+export interface Day {
+  label: string;
+  shifts: Shift[];
+  gaps: Gap[];
+}
+
+/** Seven days from `now` in the reader's time zone; what lasts over midnight stands on each of its days. */
+export function week(shifts: readonly Shift[], gaps: readonly Gap[], now: number): Day[] {
+  const dayOf = (moment: number) => toLocalInput(moment).slice(0, 10);
+  const touches = (day: string, one: { starts_at: string; ends_at: string }) =>
+    dayOf(Date.parse(one.starts_at)) <= day && day <= dayOf(Date.parse(one.ends_at) - 1);
+  return Array.from({ length: 7 }, (_, index) => {
+    // Noon: an hour of a clock change more or less stays on the same day.
+    const noon = Date.parse(`${dayOf(now)}T12:00:00Z`) + index * 24 * 3600_000;
+    const day = new Date(noon).toISOString().slice(0, 10);
+    const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: "UTC" }).format(noon);
+    const month = new Intl.DateTimeFormat("en-GB", { month: "short", timeZone: "UTC" }).format(noon);
+    return {
+      label: `${weekday} ${String(new Date(noon).getUTCDate())} ${month.slice(0, 3)}`,
+      shifts: shifts.filter((one) => touches(day, one)),
+      gaps: gaps.filter((one) => one.has_members && touches(day, one)),
+    };
+  });
+}
