@@ -89,6 +89,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/groups/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description By name, closed ones too. */
+        get: operations["groups_list"];
+        put?: never;
+        /** @description A new group; studies that match its rule belong to it at once. */
+        post: operations["groups_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/groups/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One group. */
+        get: operations["groups_retrieve"];
+        put?: never;
+        post?: never;
+        /** @description Close the group: its past stays, its studies belong to it no more. */
+        delete: operations["groups_destroy"];
+        options?: never;
+        head?: never;
+        /** @description Change name or rule, close or open it; unread studies follow at once. */
+        patch: operations["groups_partial_update"];
+        trace?: never;
+    };
+    "/api/groups/{id}/members/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Let a radiologist read for the group. */
+        post: operations["groups_members_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/groups/{id}/members/{username}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Take somebody out of the group; their shifts stay and cover it no more. */
+        delete: operations["groups_members_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me/": {
         parameters: {
             query?: never;
@@ -217,11 +288,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * @description Studies that both analysed: how often they agree, and the cases on which they do not.
-         *
-         *     Of a signed report its structured conclusion is shown, not its text: administrators read no reports.
-         */
+        /** @description Studies that both analysed: how often they agree, and the cases on which they do not. */
         get: operations["models_compare_retrieve"];
         put?: never;
         post?: never;
@@ -430,23 +497,6 @@ export interface paths {
         put?: never;
         /** @description Try to file the object again. 409 when it was decided on already. */
         post: operations["quarantine_release_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/readers/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Readers whose name has every word of `search`, by name. */
-        get: operations["readers_list"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -728,6 +778,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/rota/gaps/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Gaps in order of time; a group without a calendar has none. */
+        get: operations["rota_gaps_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rota/now/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Readers and people on call, and the groups that nobody reads for. */
+        get: operations["rota_now_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rota/people/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description People who may have the duty, by name; at most 500. */
+        get: operations["rota_people_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shifts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Shifts between `from` and `to`, or all that are not over. */
+        get: operations["shifts_list"];
+        put?: never;
+        /** @description Plan a shift; one that overlaps another of the same person and duty is refused in words. */
+        post: operations["shifts_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shifts/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take it off the calendar, with a reason. */
+        post: operations["shifts_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shifts/{id}/give/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Give what is left of it to somebody else, with a reason; answers the new shift. */
+        post: operations["shifts_give_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/": {
         parameters: {
             query?: never;
@@ -847,23 +1000,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/worklist/{study_instance_uid}/assign/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Give the study to a reader; 409 when somebody assigned it to another meanwhile. */
-        post: operations["worklist_assign_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/worklist/{study_instance_uid}/claim/": {
         parameters: {
             query?: never;
@@ -876,58 +1012,6 @@ export interface paths {
         /** @description Hold the study for the caller; 409 names who holds it already. */
         post: operations["worklist_claim_create"];
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/decline/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Say no: `next` does not offer the study to the caller again within two hours. */
-        post: operations["worklist_decline_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/events/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description What people did with the study, the latest first (at most 100). */
-        get: operations["worklist_events_list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/flags/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Mark the study for teaching or peer review. */
-        post: operations["worklist_flags_create"];
-        /** @description Take a mark away. */
-        delete: operations["worklist_flags_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -961,23 +1045,6 @@ export interface paths {
         get: operations["worklist_history_list"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/hold/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Put the study aside until something is there, at the latest until it is due. */
-        post: operations["worklist_hold_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1018,23 +1085,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/worklist/{study_instance_uid}/raise/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Rank the study as more urgent than its order says; only upwards. */
-        post: operations["worklist_raise_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/worklist/{study_instance_uid}/release/": {
         parameters: {
             query?: never;
@@ -1052,74 +1102,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/worklist/{study_instance_uid}/take-over/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Take the study from the reader who holds it; they hear at once and their draft stays. */
-        post: operations["worklist_take_over_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/unassign/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Give the study to nobody. */
-        post: operations["worklist_unassign_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/undo/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Take back one's own act; 409 when something changed since. */
-        post: operations["worklist_undo_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/unhold/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description What the study waited for is there. */
-        post: operations["worklist_unhold_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/worklist/next/": {
         parameters: {
             query?: never;
@@ -1129,7 +1111,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Claim the study the caller should read next, and say why; 404 when none is free for them. */
+        /** @description Claim the first free study for the caller; 404 when nothing is free. */
         post: operations["worklist_next_create"];
         delete?: never;
         options?: never;
@@ -1163,22 +1145,6 @@ export interface components {
             name: string;
             /** @description The result, repeated in their words. */
             read_back: string;
-        };
-        ActionAnswer: {
-            item: components["schemas"]["WorklistItem"];
-            /** @description Id to undo; null when nothing changed. */
-            event: string | null;
-        };
-        /** @description Somebody was faster, or the act makes no sense any more; `row` is the item as it is now. */
-        ActionRefused: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            at: string | null;
-            row: components["schemas"]["WorklistItem"];
         };
         AddendumRequest: {
             text: string;
@@ -1302,19 +1268,11 @@ export interface components {
             completed_at: string | null;
             series: components["schemas"]["ArchiveSeries"][];
         };
-        AssignRequestRequest: {
-            /** @description A radiologist. */
-            username: string;
-            /** @default  */
-            reason: string;
-            /**
-             * @description Username it was assigned to when the caller looked; empty: nobody.
-             * @default
-             */
-            instead_of: string;
-        };
         /** @enum {unknown} */
         BlankEnum: "";
+        CancelShiftRequest: {
+            reason: string;
+        };
         Check: {
             code: string;
             text: string;
@@ -1340,8 +1298,6 @@ export interface components {
             code: string;
             a: components["schemas"]["ComparedAnswer"];
             b: components["schemas"]["ComparedAnswer"];
-            /** @description null: no report is signed yet. */
-            report: components["schemas"]["ComparedReport"] | null;
         };
         ComparedFinding: {
             code: string;
@@ -1359,27 +1315,6 @@ export interface components {
             version: string;
             state: components["schemas"]["ModelStateEnum"];
         };
-        ComparedReport: {
-            /**
-             * @description What the signed report says of the finding; not_stated: it does not say.
-             *
-             *     * `present` - present
-             *     * `absent` - absent
-             *     * `indeterminate` - indeterminate
-             *     * `not_stated` - not_stated
-             */
-            conclusion: components["schemas"]["ConclusionEnum"];
-            state: components["schemas"]["ComparedReportStateEnum"];
-            /** Format: date-time */
-            signed_at: string;
-        };
-        /**
-         * @description * `final` - Final
-         *     * `addendum` - Final with addendum
-         *     * `corrected` - Corrected
-         * @enum {string}
-         */
-        ComparedReportStateEnum: "final" | "addendum" | "corrected";
         Conclusion: {
             code: string;
             scheme: string;
@@ -1388,14 +1323,6 @@ export interface components {
             /** @description Must be stated before signing. */
             required: boolean;
         };
-        /**
-         * @description * `present` - present
-         *     * `absent` - absent
-         *     * `indeterminate` - indeterminate
-         *     * `not_stated` - not_stated
-         * @enum {string}
-         */
-        ConclusionEnum: "present" | "absent" | "indeterminate" | "not_stated";
         ConclusionValueRequest: {
             code: string;
             value: components["schemas"]["ValueEnum"] | components["schemas"]["BlankEnum"];
@@ -1455,9 +1382,6 @@ export interface components {
              */
             decision: (components["schemas"]["DecisionEnum"] | components["schemas"]["NullEnum"]) | null;
         };
-        DeclineRequestRequest: {
-            reason: string;
-        };
         DecliningRequest: {
             /** @description Why this is not the caller's patient. */
             reason: string;
@@ -1503,6 +1427,21 @@ export interface components {
         DimensionsEnum: "2" | "2.5" | "3";
         DiscardingRequest: {
             reason: string;
+        };
+        /**
+         * @description * `reading` - Reading
+         *     * `on_call` - On call
+         * @enum {string}
+         */
+        DutyEnum: "reading" | "on_call";
+        DutyNow: {
+            /** Format: date-time */
+            at: string;
+            reading: components["schemas"]["Shift"][];
+            /** @description Who is called first at the head. */
+            on_call: components["schemas"]["Shift"][];
+            /** @description Groups nobody reads for now: their studies go to all. */
+            uncovered: components["schemas"]["GroupName"][];
         };
         /** @description Whether a peer answers. */
         EchoResult: {
@@ -1570,71 +1509,26 @@ export interface components {
             /** @description On a worklist item: what a slower model says. Moves no deadline. */
             second_opinion: components["schemas"]["SecondOpinion"] | null;
         };
-        FlagRequestRequest: {
-            kind: components["schemas"]["ItemFlagKindEnum"];
-            /** @default  */
-            note: string;
-        };
-        Held: {
-            reason: components["schemas"]["HoldReasonEnum"];
-            note: string;
-            by: components["schemas"]["Person"] | null;
+        Gap: {
+            duty: components["schemas"]["DutyEnum"];
+            group: components["schemas"]["GroupName"] | null;
+            department: string;
             /** Format: date-time */
-            at: string;
-            /**
-             * Format: date-time
-             * @description Never after due_at.
-             */
-            until: string;
-        };
-        /**
-         * @description * `priors` - Waiting for priors
-         *     * `contrast` - Waiting for the contrast phase
-         *     * `images` - Waiting for missing images
-         *     * `information` - Waiting for clinical information
-         * @enum {string}
-         */
-        HoldReasonEnum: "priors" | "contrast" | "images" | "information";
-        HoldRequestRequest: {
-            reason: components["schemas"]["HoldReasonEnum"];
-            /** @default  */
-            note: string;
-            /**
-             * Format: date-time
-             * @description At the latest until it is due.
-             */
-            until?: string | null;
-        };
-        /**
-         * @description * `claimed` - Claimed
-         *     * `released` - Released
-         *     * `expired` - Claim expired
-         *     * `taken_over` - Taken over
-         *     * `assigned` - Assigned
-         *     * `declined` - Declined
-         *     * `held` - Held
-         *     * `unheld` - Hold ended
-         *     * `raised` - Priority raised
-         *     * `flagged` - Flag set
-         *     * `unflagged` - Flag removed
-         *     * `handed_over` - Handed over
-         *     * `shared` - Opened to others
-         *     * `undone` - Undone
-         * @enum {string}
-         */
-        ItemEventKindEnum: "claimed" | "released" | "expired" | "taken_over" | "assigned" | "declined" | "held" | "unheld" | "raised" | "flagged" | "unflagged" | "handed_over" | "shared" | "undone";
-        /**
-         * @description * `teaching` - Teaching case
-         *     * `peer_review` - Peer review
-         * @enum {string}
-         */
-        ItemFlagKindEnum: "teaching" | "peer_review";
-        ItemMark: {
-            kind: components["schemas"]["ItemFlagKindEnum"];
-            note: string;
-            by: components["schemas"]["Person"] | null;
+            starts_at: string;
             /** Format: date-time */
-            at: string;
+            ends_at: string;
+            /** @description False: the group has no reader at all. */
+            has_members: boolean;
+            /** @description The whole in words, in the caller's time zone. */
+            text: string;
+        };
+        GiveShiftRequest: {
+            username: string;
+            reason: string;
+        };
+        GroupName: {
+            id: string;
+            name: string;
         };
         /**
          * @description * `open` - Open
@@ -1846,59 +1740,32 @@ export interface components {
             content?: components["schemas"]["ContentEnum"];
             secret?: string;
         };
+        NewMemberRequest: {
+            username: string;
+        };
+        NewReadingGroupRequest: {
+            name: string;
+            description?: string;
+            modalities?: string[];
+            body_parts?: string[];
+            institutions?: string[];
+            location_classes?: components["schemas"]["LocationClassEnum"][];
+            share_before_minutes?: number;
+        };
         NewReportRequest: {
             study_instance_uid: string;
         };
-        NextItem: {
-            id: string;
-            version: number;
-            study_instance_uid: string;
-            accession_number: string;
-            modality: string;
-            study_description: string;
-            /** Format: date */
-            study_date: string | null;
-            body_part: string;
-            patient: components["schemas"]["Patient"];
-            priority_class: components["schemas"]["OrderPriorityEnum"];
-            location_class: components["schemas"]["LocationClassEnum"];
-            location: string;
-            reason_for_exam: string;
-            state: components["schemas"]["ItemStateEnum"];
-            claimed_by: components["schemas"]["Person"] | null;
+        NewShiftRequest: {
+            duty: components["schemas"]["DutyEnum"];
+            username: string;
+            group?: number | null;
+            department?: string;
+            position?: number;
             /** Format: date-time */
-            claim_expires_at: string | null;
-            is_mine: boolean;
+            starts_at: string;
             /** Format: date-time */
-            arrived_at: string;
-            /** Format: date-time */
-            completed_at: string | null;
-            study_state: components["schemas"]["StudyStateEnum"];
-            number_of_series: number;
-            number_of_instances: number;
-            /** Format: date-time */
-            due_at: string;
-            /** Format: date-time */
-            due_without_ai_at: string;
-            reasons: components["schemas"]["Reason"][];
-            ai_status: components["schemas"]["AiStatusEnum"];
-            ai_reason: string;
-            findings: components["schemas"]["Finding"][];
-            prior_count: number;
-            report_id: string | null;
-            report_state: (components["schemas"]["ReportStateEnum"] | components["schemas"]["NullEnum"]) | null;
-            /** Format: date-time */
-            first_opened_at: string | null;
-            /** Format: date-time */
-            signed_at: string | null;
-            assigned_to: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            assigned_at: string | null;
-            held: components["schemas"]["Held"] | null;
-            raised: components["schemas"]["RaisedByReader"] | null;
-            flags: components["schemas"]["ItemMark"][];
-            /** @description Why this study, and what was passed over, in words. */
-            why: string;
+            ends_at: string;
+            note?: string;
         };
         NextStep: {
             /** Format: date-time */
@@ -2103,7 +1970,7 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Quarantined"][];
         };
-        PaginatedReaderList: {
+        PaginatedReadingGroupList: {
             /** @example 123 */
             count: number;
             /**
@@ -2116,7 +1983,7 @@ export interface components {
              * @example http://api.example.org/accounts/?page=2
              */
             previous?: string | null;
-            results: components["schemas"]["Reader"][];
+            results: components["schemas"]["ReadingGroup"][];
         };
         PaginatedReportDeliveryList: {
             /** @example 123 */
@@ -2177,6 +2044,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Review"][];
+        };
+        PaginatedShiftList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Shift"][];
         };
         PaginatedTriagePlanList: {
             /** @example 123 */
@@ -2244,6 +2126,16 @@ export interface components {
         PatchedMeChangeRequest: {
             /** @description IANA name; empty means the browser's. */
             time_zone?: string;
+        };
+        PatchedReadingGroupChangeRequest: {
+            name?: string;
+            description?: string;
+            modalities?: string[];
+            body_parts?: string[];
+            institutions?: string[];
+            location_classes?: components["schemas"]["LocationClassEnum"][];
+            share_before_minutes?: number;
+            active?: boolean;
         };
         PatchedReportEditRequest: {
             version?: number;
@@ -2354,7 +2246,7 @@ export interface components {
             id: string;
             /** Format: date-time */
             received_at: string;
-            reason: components["schemas"]["QuarantinedReasonEnum"];
+            reason: components["schemas"]["ReasonEnum"];
             /** @description What is wrong and what to do. */
             detail: string;
             source: string;
@@ -2366,32 +2258,6 @@ export interface components {
             resolved_at: string | null;
             resolution: string;
         };
-        /**
-         * @description * `not_dicom` - Not DICOM, or not readable
-         *     * `invalid` - Required attributes missing or malformed
-         *     * `uid_conflict` - Same SOP Instance UID, other content
-         *     * `patient_conflict` - Series or study belongs to another patient or study
-         *     * `unsupported` - Class or transfer syntax not accepted
-         * @enum {string}
-         */
-        QuarantinedReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
-        RaiseRequestRequest: {
-            to: components["schemas"]["RaiseRequestToEnum"];
-            reason: string;
-        };
-        /**
-         * @description * `stat` - STAT
-         *     * `asap` - ASAP
-         * @enum {string}
-         */
-        RaiseRequestToEnum: "stat" | "asap";
-        RaisedByReader: {
-            to: components["schemas"]["OrderPriorityEnum"];
-            by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            at: string;
-            reason: string;
-        };
         RankChange: {
             /** Format: date-time */
             at: string;
@@ -2399,14 +2265,6 @@ export interface components {
             due_at: string;
             reasons: components["schemas"]["Reason"][];
             cause: string;
-        };
-        Reader: {
-            username: string;
-            display_name: string;
-            /** @description Studies claimed. */
-            reading: number;
-            /** @description Unread studies assigned. */
-            assigned: number;
         };
         /**
          * @description * `positive` - positive
@@ -2416,11 +2274,36 @@ export interface components {
          * @enum {string}
          */
         ReaderResultEnum: "positive" | "negative" | "uncertain" | "not_stated";
+        ReadingGroup: {
+            id: string;
+            name: string;
+            description: string;
+            /** @description Empty: all; like the other lists. */
+            modalities: string[];
+            body_parts: string[];
+            institutions: string[];
+            location_classes: string[];
+            share_before_minutes: number;
+            active: boolean;
+            version: number;
+            members: components["schemas"]["Person"][];
+            /** @description The caller reads for it. */
+            mine: boolean;
+        };
         Reason: {
             code: string;
             text: string;
             minutes: number | null;
         };
+        /**
+         * @description * `not_dicom` - Not DICOM, or not readable
+         *     * `invalid` - Required attributes missing or malformed
+         *     * `uid_conflict` - Same SOP Instance UID, other content
+         *     * `patient_conflict` - Series or study belongs to another patient or study
+         *     * `unsupported` - Class or transfer syntax not accepted
+         * @enum {string}
+         */
+        ReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
         /** @description What became of an object that was released. */
         ReleaseResult: {
             outcome: components["schemas"]["ReleaseResultOutcomeEnum"];
@@ -2660,6 +2543,29 @@ export interface components {
             /** Format: double */
             high: number;
         };
+        Shift: {
+            id: string;
+            duty: components["schemas"]["DutyEnum"];
+            person: components["schemas"]["Person"];
+            group: components["schemas"]["GroupName"] | null;
+            /** @description On call: empty means the whole house. */
+            department: string;
+            /** @description 1 is called first, 2 next. */
+            position: number;
+            /** Format: date-time */
+            starts_at: string;
+            /**
+             * Format: date-time
+             * @description The end does not belong to the shift.
+             */
+            ends_at: string;
+            note: string;
+            /** @description It came from a calendar file. */
+            imported: boolean;
+            /** Format: date-time */
+            cancelled_at: string | null;
+            is_mine: boolean;
+        };
         SignedReport: {
             id: string;
             impression: string;
@@ -2728,11 +2634,6 @@ export interface components {
          * @enum {string}
          */
         SuggestionStateStateEnum: "accepted" | "rejected";
-        TakeOverRequestRequest: {
-            reason: string;
-            /** @description Username of whom the caller saw reading it. */
-            holder: string;
-        };
         /** @description Somebody else holds the study; or, without a holder, the caller's claim ended. */
         Taken: {
             type: string;
@@ -2790,14 +2691,6 @@ export interface components {
          * @enum {string}
          */
         TriageRunOutcomeEnum: "positive" | "negative";
-        UnassignRequestRequest: {
-            /** @default  */
-            instead_of: string;
-        };
-        UndoRequestRequest: {
-            /** @description Id of the event, as the action's answer named it. */
-            event: number;
-        };
         /** @description DICOM files and zip archives of them. */
         UploadRequestRequest: {
             files: string[];
@@ -2833,21 +2726,6 @@ export interface components {
          * @enum {string}
          */
         VerdictEnum: "positive" | "negative" | "indeterminate";
-        WorklistEvent: {
-            id: string;
-            kind: components["schemas"]["ItemEventKindEnum"];
-            /** @description What happened: assigned it to Dr. B. */
-            text: string;
-            /** Format: date-time */
-            at: string;
-            /** @description Null: the clock. */
-            by: components["schemas"]["Person"] | null;
-            reason: string;
-            /** Format: date-time */
-            undone_at: string | null;
-            /** @description By the caller, now. */
-            can_undo: boolean;
-        };
         WorklistItem: {
             id: string;
             version: number;
@@ -2890,12 +2768,6 @@ export interface components {
             first_opened_at: string | null;
             /** Format: date-time */
             signed_at: string | null;
-            assigned_to: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            assigned_at: string | null;
-            held: components["schemas"]["Held"] | null;
-            raised: components["schemas"]["RaisedByReader"] | null;
-            flags: components["schemas"]["ItemMark"][];
         };
         WorklistSummary: {
             /** @description Unread: unclaimed and claimed. */
@@ -2906,8 +2778,6 @@ export interface components {
             er: number;
             ai_flags: number;
             due_30_min: number;
-            held: number;
-            assigned_to_me: number;
             /** @description Since midnight in the caller's time zone. */
             signed_today: number;
         };
@@ -3055,6 +2925,171 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PaginatedErPatientList"];
                 };
+            };
+        };
+    };
+    groups_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReadingGroupList"];
+                };
+            };
+        };
+    };
+    groups_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReadingGroupRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewReadingGroupRequest"];
+                "multipart/form-data": components["schemas"]["NewReadingGroupRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    groups_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedReadingGroupChangeRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PatchedReadingGroupChangeRequest"];
+                "multipart/form-data": components["schemas"]["PatchedReadingGroupChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_members_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMemberRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewMemberRequest"];
+                "multipart/form-data": components["schemas"]["NewMemberRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_members_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -3768,31 +3803,6 @@ export interface operations {
             };
         };
     };
-    readers_list: {
-        parameters: {
-            query?: {
-                /** @description A page number within the paginated result set. */
-                page?: number;
-                /** @description Number of results to return per page. */
-                page_size?: number;
-                search?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaginatedReaderList"];
-                };
-            };
-        };
-    };
     report_deliveries_list: {
         parameters: {
             query?: {
@@ -4366,6 +4376,193 @@ export interface operations {
             };
         };
     };
+    rota_gaps_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gap"][];
+                };
+            };
+        };
+    };
+    rota_now_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyNow"];
+                };
+            };
+        };
+    };
+    rota_people_list: {
+        parameters: {
+            query?: {
+                /** @description Reading unless said. */
+                duty?: "on_call" | "reading";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"][];
+                };
+            };
+        };
+    };
+    shifts_list: {
+        parameters: {
+            query?: {
+                /** @description Cancelled ones too. */
+                cancelled?: boolean;
+                department?: string;
+                /**
+                 * @description * `reading` - Reading
+                 *     * `on_call` - On call
+                 */
+                duty?: "on_call" | "reading";
+                /** @description Ends after. */
+                from?: string;
+                group?: number;
+                /** @description The caller's own. */
+                mine?: boolean;
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /** @description Begins before. */
+                to?: string;
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedShiftList"];
+                };
+            };
+        };
+    };
+    shifts_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShiftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewShiftRequest"];
+                "multipart/form-data": components["schemas"]["NewShiftRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shift"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shifts_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelShiftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["CancelShiftRequest"];
+                "multipart/form-data": components["schemas"]["CancelShiftRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shift"];
+                };
+            };
+        };
+    };
+    shifts_give_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveShiftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["GiveShiftRequest"];
+                "multipart/form-data": components["schemas"]["GiveShiftRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shift"];
+                };
+            };
+        };
+    };
     studies_list: {
         parameters: {
             query?: {
@@ -4511,18 +4708,6 @@ export interface operations {
                  *     * `not_analysed` - Not analysed
                  */
                 ai_status?: ("done" | "failed" | "not_analysed" | "not_applicable" | "running" | "waiting")[];
-                /**
-                 * @description * `me` - To the caller
-                 *     * `nobody` - To nobody
-                 */
-                assigned?: "me" | "nobody";
-                /**
-                 * @description * `teaching` - Teaching case
-                 *     * `peer_review` - Peer review
-                 */
-                flag?: ("peer_review" | "teaching")[];
-                /** @description Waiting for something now. */
-                held?: boolean;
                 /** @description One or more ids, by commas. */
                 id?: number[];
                 /**
@@ -4546,8 +4731,6 @@ export interface operations {
                  *     * `routine` - Routine
                  */
                 priority_class?: ("asap" | "routine" | "stat")[];
-                /** @description By a reader, above the order. */
-                raised?: boolean;
                 /** @description Patient name or ID, accession number, study, reason for exam. */
                 search?: string;
                 /**
@@ -4595,41 +4778,6 @@ export interface operations {
             };
         };
     };
-    worklist_assign_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AssignRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["AssignRequestRequest"];
-                "multipart/form-data": components["schemas"]["AssignRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_claim_create: {
         parameters: {
             query?: never;
@@ -4655,128 +4803,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Taken"];
-                };
-            };
-        };
-    };
-    worklist_decline_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["DeclineRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["DeclineRequestRequest"];
-                "multipart/form-data": components["schemas"]["DeclineRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_events_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorklistEvent"][];
-                };
-            };
-        };
-    };
-    worklist_flags_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["FlagRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["FlagRequestRequest"];
-                "multipart/form-data": components["schemas"]["FlagRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_flags_destroy: {
-        parameters: {
-            query: {
-                kind: "peer_review" | "teaching";
-            };
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
                 };
             };
         };
@@ -4831,41 +4857,6 @@ export interface operations {
             };
         };
     };
-    worklist_hold_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["HoldRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["HoldRequestRequest"];
-                "multipart/form-data": components["schemas"]["HoldRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_opened_create: {
         parameters: {
             query?: never;
@@ -4908,41 +4899,6 @@ export interface operations {
             };
         };
     };
-    worklist_raise_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RaiseRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["RaiseRequestRequest"];
-                "multipart/form-data": components["schemas"]["RaiseRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_release_create: {
         parameters: {
             query?: never;
@@ -4972,140 +4928,6 @@ export interface operations {
             };
         };
     };
-    worklist_take_over_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TakeOverRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["TakeOverRequestRequest"];
-                "multipart/form-data": components["schemas"]["TakeOverRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_unassign_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["UnassignRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["UnassignRequestRequest"];
-                "multipart/form-data": components["schemas"]["UnassignRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_undo_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UndoRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["UndoRequestRequest"];
-                "multipart/form-data": components["schemas"]["UndoRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_unhold_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_next_create: {
         parameters: {
             query?: never;
@@ -5120,7 +4942,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NextItem"];
+                    "application/json": components["schemas"]["WorklistItem"];
                 };
             };
             404: {
