@@ -109,3 +109,35 @@ class DutyNow(serializers.Serializer):
     reading = Shift(many=True)
     on_call = Shift(many=True, help_text="Who is called first at the head.")
     uncovered = GroupName(many=True, help_text="Groups nobody reads for now: their studies go to all.")
+
+
+class CalendarImport(serializers.Serializer):
+    calendar = serializers.CharField(
+        max_length=1_000_000, trim_whitespace=False, help_text="The text of an iCalendar file (.ics)."
+    )
+    dry_run = serializers.BooleanField(default=True, help_text="Say what would happen, and do nothing.")
+    duty = serializers.ChoiceField(choices=Duty.choices, default=Duty.READING.value)
+    group = serializers.IntegerField(required=False, allow_null=True)
+    department = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    complete = serializers.BooleanField(
+        default=False,
+        help_text="The file is the whole plan of this duty and group: cancel what an earlier one planned.",
+    )
+
+
+class Unmatched(serializers.Serializer):
+    what = serializers.CharField()
+    why = serializers.CharField()
+
+
+class ImportResult(serializers.Serializer):
+    dry_run = serializers.BooleanField()
+    added = serializers.ListField(child=serializers.CharField())
+    changed = serializers.ListField(child=serializers.CharField())
+    cancelled = serializers.ListField(child=serializers.CharField())
+    kept = serializers.ListField(
+        child=serializers.CharField(), help_text="Cancelled or given away here: the file does not undo that."
+    )
+    unmatched = Unmatched(many=True)
+    unchanged = serializers.IntegerField()
+    over = serializers.IntegerField(help_text="Past; left as it was.")

@@ -12,6 +12,7 @@ from worklist.api.readers import Readers
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
 from worklist.api.reports import ReportViewSet
 from worklist.api.rota import GroupViewSet, RotaGaps, RotaNow, RotaPeople, ShiftViewSet
+from worklist.api.rota_calendar import CalendarExport, CalendarImport
 from worklist.api.triage_plans import TriagePlanViewSet
 from worklist.api.triage_runs import TriageRunViewSet
 from worklist.api.worklist import WorklistViewSet
@@ -41,6 +42,8 @@ urlpatterns = [
     path("quality/summary/", QualitySummary.as_view(), name="quality-summary"),
     path("rota/now/", RotaNow.as_view(), name="rota-now"),
     path("rota/gaps/", RotaGaps.as_view(), name="rota-gaps"),
+    path("rota/import/", CalendarImport.as_view(), name="rota-import"),
+    path("rota/export.ics", CalendarExport.as_view(), name="rota-export"),
     path("rota/people/", RotaPeople.as_view(), name="rota-people"),
     path("", include(router.urls)),
 ]

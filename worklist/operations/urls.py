@@ -7,5 +7,7 @@ from worklist.operations import pages
 urlpatterns = [
     path("healthz", pages.healthz, name="healthz"),
     path("", pages.shell, name="home"),
-    re_path(r"^(?P<page>er|quality|archive|deliveries|models|rota|guide|read)(?:/.*)?$", pages.shell, name="page"),
+    re_path(
+        r"^(?P<page>er|quality|archive|deliveries|models|rota|guide|read)(?:/.*)?$", pages.shell, name="page"
+    ),
 ]

@@ -778,6 +778,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/rota/export.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description From 30 days ago on; at most 2,000 shifts. */
+        get: operations["rota_export.ics_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/rota/gaps/": {
         parameters: {
             query?: never;
@@ -789,6 +806,23 @@ export interface paths {
         get: operations["rota_gaps_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rota/import/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say what the file would add, change and cancel, or do it; the same file twice changes nothing. */
+        post: operations["rota_import_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1270,6 +1304,24 @@ export interface components {
         };
         /** @enum {unknown} */
         BlankEnum: "";
+        CalendarImportRequest: {
+            /** @description The text of an iCalendar file (.ics). */
+            calendar: string;
+            /**
+             * @description Say what would happen, and do nothing.
+             * @default true
+             */
+            dry_run: boolean;
+            /** @default reading */
+            duty: components["schemas"]["DutyEnum"];
+            group?: number | null;
+            department?: string;
+            /**
+             * @description The file is the whole plan of this duty and group: cancel what an earlier one planned.
+             * @default false
+             */
+            complete: boolean;
+        };
         CancelShiftRequest: {
             reason: string;
         };
@@ -1529,6 +1581,18 @@ export interface components {
         GroupName: {
             id: string;
             name: string;
+        };
+        ImportResult: {
+            dry_run: boolean;
+            added: string[];
+            changed: string[];
+            cancelled: string[];
+            /** @description Cancelled or given away here: the file does not undo that. */
+            kept: string[];
+            unmatched: components["schemas"]["Unmatched"][];
+            unchanged: number;
+            /** @description Past; left as it was. */
+            over: number;
         };
         /**
          * @description * `open` - Open
@@ -2691,6 +2755,10 @@ export interface components {
          * @enum {string}
          */
         TriageRunOutcomeEnum: "positive" | "negative";
+        Unmatched: {
+            what: string;
+            why: string;
+        };
         /** @description DICOM files and zip archives of them. */
         UploadRequestRequest: {
             files: string[];
@@ -4376,6 +4444,31 @@ export interface operations {
             };
         };
     };
+    "rota_export.ics_retrieve": {
+        parameters: {
+            query?: {
+                duty?: string;
+                format?: "ics" | "json";
+                group?: number;
+                /** @description Only the caller's own. */
+                mine?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
+                };
+            };
+        };
+    };
     rota_gaps_list: {
         parameters: {
             query?: never;
@@ -4391,6 +4484,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Gap"][];
+                };
+            };
+        };
+    };
+    rota_import_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalendarImportRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["CalendarImportRequest"];
+                "multipart/form-data": components["schemas"]["CalendarImportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportResult"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4708,8 +4834,17 @@ export interface operations {
                  *     * `not_analysed` - Not analysed
                  */
                 ai_status?: ("done" | "failed" | "not_analysed" | "not_applicable" | "running" | "waiting")[];
+                /** @description Id of a reading group. */
+                group?: number;
                 /** @description One or more ids, by commas. */
                 id?: number[];
+                /**
+                 * @description mine: my groups' studies, those of no group, shared, assigned to me, or overdue.
+                 *
+                 *     * `mine` - Mine
+                 *     * `all` - All
+                 */
+                list?: "all" | "mine";
                 /**
                  * @description * `er` - ER
                  *     * `icu` - ICU

@@ -127,3 +127,22 @@ def test_lists_take_as_many_queries_for_many_rows_as_for_one(reader, make_user, 
     for number in range(1, 6):
         fill(number)
     assert [queries(path) for path in paths] == before
+
+
+def test_a_calendar_file_is_tried_then_taken_by_administrators_and_goes_out_to_staff(admin, reader, start):
+    begin = start + 24 * HOUR
+    text = (
+        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:t\nBEGIN:VEVENT\nUID:n\nSUMMARY:Dr. Anna\n"
+        f"DTSTART:{begin:%Y%m%dT%H%M%SZ}\nDURATION:PT8H\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+    reader.post("/api/rota/import/", {"calendar": text}, status=403)
+    tried = admin.post("/api/rota/import/", {"calendar": text})
+    assert (tried["dry_run"], len(tried["added"]), Shift.objects.count()) == (True, 1, 0)
+    admin.post("/api/rota/import/", {"calendar": text, "dry_run": False})
+    assert Shift.objects.get().user.username == "anna"
+    problem = admin.post("/api/rota/import/", {"calendar": "nothing"}, status=400)
+    assert "no iCalendar file" in problem["detail"]
+    answer = reader.client.get("/api/rota/export.ics?mine=true", **reader.headers)
+    assert answer["Content-Type"].startswith("text/calendar")
+    assert b"X-FIRSTREAD-USERNAME:anna" in answer.content
+    assert b"BEGIN:VEVENT" not in admin.client.get("/api/rota/export.ics?mine=true", **admin.headers).content

@@ -9,6 +9,7 @@ import { queryClient } from "../../api/queries";
 import { setTimeZone } from "../../time/dates";
 import { AddShift } from "./Forms";
 import { Groups } from "./Groups";
+import { ImportCalendar } from "./ImportCalendar";
 
 const answers = new Map<string, { status?: number; body: unknown }>();
 const sent: { path: string; method: string; body: unknown }[] = [];
@@ -74,5 +75,34 @@ describe("groups", () => {
       body_parts: ["head", "brain"],
       share_before_minutes: 60,
     });
+  });
+});
+
+describe("a calendar file", () => {
+  it("is tried first, says what it cannot match, and is taken by a second click", async () => {
+    const result = {
+      dry_run: true,
+      added: ["Dr. Anna reads from Sat 28 Nov 18:00 to 20:00"],
+      changed: [],
+      cancelled: [],
+      kept: [],
+      unmatched: [{ what: "Night of X", why: "nobody here has this name" }],
+      unchanged: 2,
+      over: 1,
+    };
+    answers.set("/api/rota/import/", { body: result });
+    show(<ImportCalendar onDone={() => undefined} />);
+    expect(screen.queryByRole("button", { name: "Do it" })).toBeNull();
+    const file = new File(["BEGIN:VCALENDAR"], "rota.ics", { type: "text/calendar" });
+    await userEvent.upload(screen.getByLabelText(/Calendar file/), file);
+    await userEvent.click(screen.getByRole("button", { name: "See what it would do" }));
+    expect(await screen.findByText("1 would be added")).toBeTruthy();
+    expect(screen.getByText(/nobody here has this name/)).toBeTruthy();
+    await userEvent.click(screen.getByRole("button", { name: "Do it" }));
+    const imports = sent.filter((one) => one.path === "/api/rota/import/");
+    expect(imports.map((one) => one.body)).toMatchObject([
+      { calendar: "BEGIN:VCALENDAR", dry_run: true },
+      { calendar: "BEGIN:VCALENDAR", dry_run: false },
+    ]);
   });
 });

@@ -11,6 +11,7 @@ import { personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { AddShift } from "./Forms";
 import { Groups } from "./Groups";
+import { ImportCalendar } from "./ImportCalendar";
 import { gapsQuery, myShiftsQuery, nowQuery, weekQuery, type Shift } from "./rota";
 import { ShiftLine } from "./Shifts";
 import { dutyWords, gapWords, spanWords, week } from "./words";
@@ -81,7 +82,8 @@ function Week({ mayWrite }: { mayWrite: boolean }) {
   const interval = useLiveInterval();
   const shifts = useQuery({ ...weekQuery, refetchInterval: interval });
   const gaps = useQuery({ ...gapsQuery, refetchInterval: interval });
-  const [adding, setAdding] = useState(false);
+  const [form, setForm] = useState<"" | "shift" | "import">("");
+  const toggle = (which: "shift" | "import") => setForm(form === which ? "" : which);
   // Changes at each full hour, so that the days follow the clock.
   const hour = useClock((now) => Math.floor(now / 3600_000) * 3600_000);
   const failed = shifts.error ?? gaps.error;
@@ -94,13 +96,22 @@ function Week({ mayWrite }: { mayWrite: boolean }) {
       <div className={styles.bar}>
         <h2>Next seven days</h2>
         <span />
+        <Button component="a" href="/api/rota/export.ics" download="on-call.ics">
+          Export .ics
+        </Button>
         {mayWrite && (
-          <Button aria-expanded={adding} onClick={() => setAdding(!adding)}>
-            {adding ? "Close" : "Plan a shift"}
-          </Button>
+          <>
+            <Button aria-expanded={form === "import"} onClick={() => toggle("import")}>
+              {form === "import" ? "Close import" : "Import .ics"}
+            </Button>
+            <Button aria-expanded={form === "shift"} onClick={() => toggle("shift")}>
+              {form === "shift" ? "Close" : "Plan a shift"}
+            </Button>
+          </>
         )}
       </div>
-      {adding && <AddShift onDone={() => setAdding(false)} />}
+      {form === "shift" && <AddShift onDone={() => setForm("")} />}
+      {form === "import" && <ImportCalendar onDone={() => setForm("")} />}
       {gaps.data.map((one, index) => (
         <p key={index} className={styles.trouble} data-testid="gap">
           <b>!</b> {gapWords(one)}
@@ -110,7 +121,7 @@ function Week({ mayWrite }: { mayWrite: boolean }) {
         <Empty title="No shift is planned">
           Nothing is missed without a calendar: every group counts as covered by its readers.{" "}
           {mayWrite
-            ? "Plan the first shift, and gaps are told from then on."
+            ? "Plan the first shift or import a calendar file, and gaps are told from then on."
             : "An administrator plans shifts here, and gaps are told from then on."}
         </Empty>
       ) : (

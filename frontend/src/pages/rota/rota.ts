@@ -11,6 +11,8 @@ export type Group = Shapes["ReadingGroup"];
 export type DutyNow = Shapes["DutyNow"];
 export type NewShift = Shapes["NewShiftRequest"];
 export type NewGroup = Shapes["NewReadingGroupRequest"];
+export type CalendarImport = Shapes["CalendarImportRequest"];
+export type ImportResult = Shapes["ImportResult"];
 export type Duty = Shift["duty"];
 
 const DAY = 24 * 3600_000;
@@ -55,6 +57,7 @@ export const peopleQuery = (duty: Duty) =>
 const post = <T>(path: string, body: unknown = {}) => request<T>(path, { method: "POST", body });
 
 export const rotaApi = {
+  importCalendar: (body: CalendarImport) => post<ImportResult>("/api/rota/import/", body),
   addGroup: (made: NewGroup) => post<Group>("/api/groups/", made),
   changeGroup: (id: string, body: Partial<NewGroup> & { active?: boolean }) =>
     request<Group>(`/api/groups/${id}/`, { method: "PATCH", body }),
