@@ -7,14 +7,15 @@ from foundation.queueing import task
 from worklist import flows
 from worklist.alerts import services as alerts
 from worklist.live import services as live
-from worklist.queue import claims, holding
+from worklist.queue import claims, holding, sharing
 
 
 @task(name="worklist.sweep", time_limit=120)
 def sweep() -> None:
-    """Free expired claims, end holds that are over, do what no event did, forget old changes."""
+    """Free expired claims, end holds that are over, share what groups leave alone, repair, forget."""
     claims.release_expired()
     holding.end_over()
+    sharing.share_uncovered()
     flows.repair()
     live.prune()
 

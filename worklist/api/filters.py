@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
@@ -11,6 +12,7 @@ from django.utils import timezone
 from pacs.models import LocationClass, OrderPriority
 from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD_STATES, AiStatus, ItemFlag, ItemState, WorklistItem
+from worklist.queue.sharing import for_reader
 
 
 class NumberInFilter(django_filters.BaseInFilter, django_filters.NumberFilter):
@@ -37,6 +39,12 @@ class WorklistFilter(django_filters.FilterSet):
     held = django_filters.BooleanFilter(method="filter_held", help_text="Waiting for something now.")
     raised = django_filters.BooleanFilter(method="filter_raised", help_text="By a reader, above the order.")
     flag = django_filters.MultipleChoiceFilter(choices=ItemFlag.Kind.choices, method="filter_flag")
+    group = django_filters.NumberFilter(field_name="groups", help_text="Id of a reading group.")
+    list = django_filters.ChoiceFilter(
+        choices=[("mine", "Mine"), ("all", "All")],
+        method="filter_list",
+        help_text="mine: my groups' studies, those of no group, shared, assigned to me, or overdue.",
+    )
     study_instance_uid = django_filters.CharFilter(field_name="study__study_instance_uid")
     accession_number = django_filters.CharFilter(method="filter_accession_number")
     patient_id = django_filters.CharFilter(field_name="study__patient__patient_id")
@@ -87,11 +95,14 @@ class WorklistFilter(django_filters.FilterSet):
         raised = ~Q(raised_to="")
         return queryset.filter(raised) if value else queryset.exclude(raised)
 
-    def filter_flag(self, queryset: Any, name: str, value: list[str]) -> Any:
+    def filter_flag(self, queryset: Any, name: str, value: Sequence[str]) -> Any:
         if not value:
             return queryset
         marked = ItemFlag.objects.filter(item=OuterRef("pk"), kind__in=value)
         return queryset.filter(Exists(marked))
+
+    def filter_list(self, queryset: Any, name: str, value: str) -> Any:
+        return queryset.filter(for_reader(self.request.user)) if value == "mine" else queryset
 
     def filter_mine(self, queryset: Any, name: str, value: bool) -> Any:
         mine = Q(claimed_by=self.request.user)
