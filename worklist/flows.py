@@ -20,7 +20,7 @@ from foundation.accounts.models import User
 from foundation.queueing import enqueue
 from triage.models import FINAL_RUN_STATES, TriageRun
 from worklist.alerts import services as alerts
-from worklist.alerts.models import Alert, AlertState
+from worklist.alerts.models import Alert, AlertState, Communication
 from worklist.quality import services as quality
 from worklist.quality.models import Review
 from worklist.queue import claims, grouping, ranking
@@ -144,6 +144,9 @@ def signing_facts(study_ids: Sequence[int]) -> dict[int, Facts]:
         study_id__in=study_ids, state__in=[AlertState.ACKNOWLEDGED, AlertState.NOT_RUNG]
     )
     for study_id, code in answered.values_list("study_id", "finding_code"):
+        told.setdefault(study_id, set()).add(code)
+    called = Communication.objects.filter(study_id__in=study_ids, read_back=True).exclude(finding_code="")
+    for study_id, code in called.values_list("study_id", "finding_code"):
         told.setdefault(study_id, set()).add(code)
     return {
         study_id: Facts(

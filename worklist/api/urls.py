@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from worklist.api import er, me
 from worklist.api.alerts import AlertViewSet
+from worklist.api.communications import CommunicationViewSet
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
@@ -23,6 +24,7 @@ router.register("triage-runs", TriageRunViewSet, basename="triage-runs")
 router.register("triage-plans", TriagePlanViewSet, basename="triage-plans")
 router.register("models", ModelViewSet, basename="models")
 router.register("alerts", AlertViewSet, basename="alerts")
+router.register("communications", CommunicationViewSet, basename="communications")
 router.register("reports", ReportViewSet, basename="reports")
 router.register("report-destinations", DestinationViewSet, basename="report-destinations")
 router.register("report-deliveries", DeliveryViewSet, basename="report-deliveries")
