@@ -45,6 +45,9 @@ export type PlannedModel = Shapes["PlannedModel"];
 
 export type Alert = Shapes["Alert"];
 export type ErPatient = Shapes["ErPatient"];
+/** A radiologist's call: who told whom what. */
+export type Communication = Shapes["CommunicationDocument"];
+export type NewCommunication = Shapes["NewCommunicationRequest"];
 
 export type Report = Shapes["Report"];
 export type ReportSection = Shapes["ReportSection"];

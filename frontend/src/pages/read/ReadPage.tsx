@@ -12,6 +12,7 @@ import { formatDay, formatMoment } from "../../time/dates";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { LOCATIONS, PRIORITIES } from "../worklist/words";
 import { useBridge } from "./bridge";
+import { Communications } from "./Communications";
 import { FindingsPanel } from "./FindingsPanel";
 import { matchOf, PatientBanner } from "./PatientBanner";
 import { ReportEditor, type EditorHandle } from "./report/ReportEditor";
@@ -230,6 +231,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
             onOverlay={toggleOverlay}
           />
           <SeriesPanel plan={plan} runs={runs} />
+          <Communications item={item} />
           {reportError ? <Failed error={reportError} /> : null}
           {notice && (
             <p className={styles.notice} role="alert">
