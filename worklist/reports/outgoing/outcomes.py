@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
+from foundation.webhooks import NotNow, NotSent, Refused, Unreachable
 
-class NotSent(Exception):
-    """The destination has not taken it."""
-
-
-class Unreachable(NotSent):
-    """It does not answer: everything for it waits, and one at a time is tried again."""
-
-
-class NotNow(NotSent):
-    """It answered, and did not take this one: this one is tried again later."""
-
-
-class Refused(NotSent):
-    """It will never take this one as it is: a person has to look."""
+__all__ = ["NotNow", "NotSent", "Refused", "Unreachable"]

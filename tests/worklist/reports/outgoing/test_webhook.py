@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 
+from foundation import webhooks
 from tests.worklist.reports.outgoing.conftest import Sign, plan
 from worklist.reports.models import Destination, ReportDelivery
 from worklist.reports.outgoing import destinations, sealing, sending, webhook
@@ -143,7 +144,7 @@ def test_a_name_that_points_inside_is_refused_and_the_connection_goes_to_what_wa
         asked.append(host)
         return [(2, 1, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr(webhook.socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(webhooks.socket, "getaddrinfo", lookup)
     url = f"http://ehr.example:{port}/"
     webhook.post(url, b"{}", secret=SECRET, delivery="d", at=1)
     assert asked[0] == "ehr.example" and "ehr.example" not in asked[1:], "looked up once"
