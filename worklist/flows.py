@@ -19,7 +19,9 @@ from foundation import events
 from foundation.accounts.models import User
 from foundation.queueing import enqueue
 from triage.models import FINAL_RUN_STATES, TriageRun
+from worklist.alerts import delivering as alert_messages
 from worklist.alerts import services as alerts
+from worklist.alerts import tasks as alert_tasks
 from worklist.alerts.models import Alert, AlertState, Communication
 from worklist.quality import services as quality
 from worklist.quality.models import Review
@@ -80,6 +82,17 @@ def critical_finding_rings(event: events.TriageRunFinished) -> None:
     One that is known, answered and not grown stands in the log as not rung; its promotion stays.
     """
     alerts.raise_for_run(run_id=event.run_id)
+
+
+def alert_goes_out(event: events.AlertRaised | events.AlertEscalated) -> None:
+    """Workers send what the telling made, by every channel beside the page."""
+    wake_alert_messages()
+
+
+def wake_alert_messages() -> None:
+    """Waking twice is harmless: one of them takes the lease."""
+    for delivery_id in alert_messages.waiting_to_be_woken():
+        enqueue(alert_tasks.send, delivery_id)
 
 
 def result_moves_the_study(event: events.TriageRunFinished) -> None:
@@ -277,6 +290,8 @@ def connect() -> None:
     events.subscribe(events.TriagePlanned, triage_is_planned)
     events.subscribe(events.TriageStarted, triage_starts)
     events.subscribe(events.TriageRunFinished, critical_finding_rings)
+    events.subscribe(events.AlertRaised, alert_goes_out)
+    events.subscribe(events.AlertEscalated, alert_goes_out)
     events.subscribe(events.TriageRunFinished, result_moves_the_study)
     events.subscribe(events.TriageDocumentsFiled, documents_are_there)
     events.subscribe(events.TriagePlanned, plan_reaches_the_report)

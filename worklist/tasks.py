@@ -22,8 +22,10 @@ def sweep() -> None:
 
 @task(name="worklist.escalate_due_alerts", time_limit=60)
 def escalate_due_alerts() -> None:
-    """Send unanswered alerts to their next rung."""
+    """Send unanswered alerts to their next rung, and messages that nobody sends."""
     alerts.escalate_due()
+    alerts.pass_on_unreached()
+    flows.wake_alert_messages()
 
 
 @task(name="worklist.seal_audit", time_limit=300)

@@ -66,6 +66,22 @@ CLAIM_LEASE_SECONDS = 120
 ALERT_RUNG_SECONDS = int(os.environ.get("FIRSTREAD_ALERT_RUNG_SECONDS", "300"))
 # What a prior shows already, and somebody answered for then, rings again: off, because it has not grown.
 ALERT_KNOWN_FINDINGS_AGAIN = os.environ.get("FIRSTREAD_ALERT_KNOWN_FINDINGS", "0") == "1"
+# Ways to reach people beside the page (docs/guides/alerts.md); what is not set up says so in the log.
+ALERT_WEBHOOK_URL = os.environ.get("FIRSTREAD_ALERT_WEBHOOK_URL", "")
+ALERT_WEBHOOK_SECRET = os.environ.get("FIRSTREAD_ALERT_WEBHOOK_SECRET", "")
+ALERT_SMS_URL = os.environ.get("FIRSTREAD_SMS_URL", "")
+ALERT_SMS_AUTHORIZATION = os.environ.get("FIRSTREAD_SMS_AUTHORIZATION", "")
+ALERT_SMS_FORM = os.environ.get("FIRSTREAD_SMS_FORM", "To={to}&Body={text}")
+ALERT_PUSH_KEY_FILE = DATA_DIR / "push_key.pem"
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = os.environ.get("FIRSTREAD_SMTP_HOST", "")
+EMAIL_PORT = int(os.environ.get("FIRSTREAD_SMTP_PORT", "587"))
+EMAIL_HOST_USER = os.environ.get("FIRSTREAD_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("FIRSTREAD_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = os.environ.get("FIRSTREAD_SMTP_TLS", "starttls") == "starttls"
+EMAIL_USE_SSL = os.environ.get("FIRSTREAD_SMTP_TLS", "starttls") == "tls"
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = os.environ.get("FIRSTREAD_MAIL_FROM", "firstread@localhost")
 QA_RANDOM_SAMPLE = float(os.environ.get("FIRSTREAD_QA_SAMPLE", "0.1"))
 IDLE_TIMEOUT_SECONDS = int(os.environ.get("FIRSTREAD_IDLE_TIMEOUT_SECONDS", "1800"))
 

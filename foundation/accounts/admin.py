@@ -32,7 +32,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     list_display = ("username", "display_name", "roles", "department", "is_active", "last_login")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("display_name", "email", "department", "time_zone")}),
+        ("Person", {"fields": ("display_name", "email", "phone", "department", "time_zone")}),
         ("Access", {"fields": ("is_active", "is_staff", "is_superuser")}),
     )
 

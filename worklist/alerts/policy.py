@@ -1,9 +1,4 @@
-"""Who is told, and what comes next: the ladder of an alert, as pure rules.
-
-Rung 0 is the ER staff of the patient's department, rung 1 the whole ER, rung 2 everybody who reads as
-well. An alert leaves the ladder only when a named person acknowledges it. On the last rung it stays and
-is repeated each time its deadline passes.
-"""
+"""When an alert rings and when it goes on, as pure rules; whom it tells stands in ladders.py."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ RADIOLOGIST = "radiologist"
 
 @dataclass(frozen=True)
 class Audience:
-    """Whom a rung tells.
+    """A group that a rung tells.
 
     Attributes:
         roles: role slugs.
@@ -28,8 +23,8 @@ class Audience:
 
     def in_words(self) -> str:
         """For the delivery log and the page."""
-        if RADIOLOGIST in self.roles:
-            return "all ER staff and all radiologists"
+        if self.roles == (RADIOLOGIST,):
+            return "all radiologists"
         return f"ER staff of {self.department}" if self.department else "all ER staff"
 
     def includes(self, roles: frozenset[str], department: str) -> bool:
@@ -39,25 +34,7 @@ class Audience:
         return not self.department or department in {"", self.department}
 
 
-LAST_RUNG = 2
 CLOCKS_DIFFER_BY = timedelta(seconds=60)
-
-
-def audience(rung: int, department: str) -> Audience:
-    """Whom `rung` tells, for a patient of `department` ("" when unknown: then the whole ER)."""
-    if rung <= 0:
-        return Audience((ER_STAFF,), department)
-    if rung == 1:
-        return Audience((ER_STAFF,), "")
-    return Audience((ER_STAFF, RADIOLOGIST), "")
-
-
-def next_rung(rung: int, department: str) -> int:
-    """The rung after `rung`; the first that tells somebody more, and the last one for ever."""
-    following = rung + 1
-    while following < LAST_RUNG and audience(following, department) == audience(rung, department):
-        following += 1
-    return min(following, LAST_RUNG)
 
 
 def deadline(now: datetime, rung_seconds: int) -> datetime:

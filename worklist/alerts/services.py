@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -13,24 +15,23 @@ from django.db.models.functions import Coalesce, NullIf
 from django.http import HttpRequest
 from django.utils import timezone
 
-from foundation.accounts.models import User
+from foundation.accounts.models import Role, User
 from foundation.audit import services as audit
 from foundation.events import AlertAcknowledged, AlertEscalated, AlertRaised, publish
 from foundation.transitions import IllegalTransition, LostRace
 from pacs.models import Order
 from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
-from worklist.alerts import policy
+from worklist.alerts import policies, policy, telling
 from worklist.alerts.known import answered_earlier, grown_since, in_words
-from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState, AlertStep
-from worklist.alerts.selectors import number_connected
-from worklist.alerts.states import ALERT
+from worklist.alerts.ladders import SHORTEST_SECONDS, Channel, Rule
+from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState, Delivery, DeliveryState
+from worklist.alerts.states import ALERT, DELIVERY
+from worklist.alerts.telling import PAGE, RULE, Telling, log_step
 from worklist.live.messages import Topic
 from worklist.live.services import announce
 
 log = structlog.get_logger(__name__)
 
-PAGE = "page"
-RULE = "rule"
 NOT_MY_PATIENT = "not my patient"
 OUTCOME_LENGTH = 200
 
@@ -104,7 +105,13 @@ def escalate_due() -> int:
 
 
 def acknowledge(
-    *, alert_id: int, user: User, name: str, read_back: str, request: HttpRequest | None = None
+    *,
+    alert_id: int,
+    user: User | None,
+    name: str,
+    read_back: str,
+    request: HttpRequest | None = None,
+    channel: str = PAGE,
 ) -> Alert:
     """A named person takes responsibility and repeats what they were told.
 
@@ -112,10 +119,11 @@ def acknowledge(
 
     Args:
         alert_id: the alert.
-        user: who is signed in.
+        user: who is signed in, or whom the answer link was sent to.
         name: the person who answers; a shared workstation may be signed in as somebody else.
         read_back: the result in their words.
         request: for the audit trail.
+        channel: page or link.
 
     Raises:
         ValidationError: no name or nothing read back.
@@ -137,7 +145,8 @@ def acknowledge(
                     acknowledged_at=policy.answered_at(alert.raised_at, timezone.now()),
                     read_back=read_back,
                 )
-                _log_step(alert, who=name, channel=PAGE, outcome="acknowledged, result read back")
+                log_step(alert, who=name, channel=channel, outcome="acknowledged, result read back")
+                _withdraw(alert)
                 _audit(alert, user, request, "critical result acknowledged")
                 announce(Topic.ALERTS, alert.pk, alert.version)
                 publish(AlertAcknowledged(alert_id=alert.pk))
@@ -146,33 +155,106 @@ def acknowledge(
             continue  # escalated or acknowledged meanwhile: look again
 
 
-def decline(*, alert_id: int, user: User, reason: str, request: HttpRequest | None = None) -> Alert:
-    """`user` says that this is not their patient: the next rung is told at once.
+def decline(
+    *,
+    alert_id: int,
+    user: User | None,
+    reason: str,
+    to: User | None = None,
+    request: HttpRequest | None = None,
+    channel: str = PAGE,
+) -> Alert:
+    """`user` says that this is not their patient: the next rung is told at once, or whom they name.
 
-    Saying it twice is harmless: one person takes an alert one rung further.
+    A named person is told by every channel, and the next rung at its deadline as always; somebody who
+    cannot be reached now is no answer, then the next rung is told at once too. Saying it twice is
+    harmless: one person takes an alert one rung further.
+
+    Args:
+        to: whose patient it is.
 
     Raises:
-        ValidationError: no reason.
+        ValidationError: no reason, or `to` may not answer alerts.
         IllegalTransition: the alert is answered.
     """
     reason = reason.strip()
     if not reason:
         raise ValidationError("Say why this is not your patient, so that the next one knows.")
+    if to is not None and ((user and to.pk == user.pk) or not to.has_role(Role.ER_STAFF, Role.RADIOLOGIST)):
+        raise ValidationError("Name somebody else of the ER or a radiologist; others cannot answer alerts.")
     while True:
         alert = Alert.objects.select_related("study__patient").get(pk=alert_id)
         if alert.state == AlertState.ACKNOWLEDGED:
             raise IllegalTransition(f"{alert.acknowledged_name} has answered this alert.")
         said = f"{NOT_MY_PATIENT}: {reason}"[:OUTCOME_LENGTH]
-        if alert.steps.filter(user=user, outcome__startswith=NOT_MY_PATIENT).exists():
+        if user and alert.steps.filter(user=user, outcome__startswith=NOT_MY_PATIENT).exists():
             return alert
         try:
             with transaction.atomic():
-                _log_step(alert, who=str(user), channel=PAGE, outcome=said, user=user)
-                _go_on(alert)
+                log_step(alert, who=str(user or "by link"), channel=channel, outcome=said, user=user)
+                if to is None or not _hand_to(alert, to, by=str(user or "a link")):
+                    _go_on(alert)
                 _audit(alert, user, request, NOT_MY_PATIENT)
             return alert
         except LostRace:
             continue
+
+
+def pass_on_unreached() -> int:
+    """Send alerts on at once whose round failed by every channel; returns how many.
+
+    Only while nobody can see it on a page either, and only up to the last rung, which waits for its
+    deadline: going on faster would reach nobody more.
+    """
+    given_up = Delivery.objects.filter(
+        alert=OuterRef("pk"), round=OuterRef("round"), state=DeliveryState.FAILED
+    )
+    passed = 0
+    for alert in Alert.objects.filter(Exists(given_up), state__in=OPEN_ALERT_STATES).order_by("pk"):
+        rule = policies.rule_of(alert)
+        messages = alert.deliveries.filter(round=alert.round).exclude(channel=PAGE)
+        if alert.rung >= rule.last or messages.exclude(state=DeliveryState.FAILED).exists():
+            continue
+        if telling.page_is_seen(alert, rule):
+            continue
+        try:
+            with transaction.atomic():
+                log_step(alert, who="nobody", channel=RULE, outcome="every channel failed: passed on at once")
+                _go_on(alert)
+        except LostRace:
+            continue  # answered or escalated meanwhile
+        log.warning("alert_passed_on", alert_id=alert.pk, rung=alert.rung)
+        passed += 1
+    return passed
+
+
+def being_treated(*, alert_id: int, user: User, name: str, request: HttpRequest | None = None) -> Alert:
+    """Somebody says that the patient of an answered alert is being treated; the first word stands.
+
+    Raises:
+        ValidationError: no name.
+        IllegalTransition: nobody has answered yet. Treating is no answer: it names no result.
+    """
+    name = name.strip()
+    if not name:
+        raise ValidationError("Say who treats the patient.")
+    with transaction.atomic():
+        alert = (
+            Alert.objects.select_for_update(of=("self",)).select_related("study__patient").get(pk=alert_id)
+        )
+        if alert.state != AlertState.ACKNOWLEDGED:
+            raise IllegalTransition("Answer the alert first: say who you are and repeat the result.")
+        if alert.being_treated_at is None:
+            Alert.objects.filter(pk=alert.pk).update(
+                being_treated_at=policy.answered_at(alert.raised_at, timezone.now()),
+                being_treated_by=name,
+                version=F("version") + 1,
+            )
+            alert.refresh_from_db()
+            log_step(alert, who=name, channel=PAGE, outcome="says that the patient is being treated")
+            _audit(alert, user, request, "patient is being treated")
+            announce(Topic.ALERTS, alert.pk, alert.version)
+    return alert
 
 
 def name_department(*, order_id: int) -> None:
@@ -192,37 +274,41 @@ def name_department(*, order_id: int) -> None:
 def _raise(run: TriageRun, finding: Finding) -> Alert | None:
     now = timezone.now()
     order = Order.objects.filter(study_id=run.study_id).first()
+    department = order.department if order else ""
+    version, rules = policies.active()
+    rule = rules.rule_for(
+        finding_code=finding.code,
+        department=department,
+        location=order.location_class if order else "",
+    )
+    skipped, first = _first_that_reaches(rule, 0, department, now)
     with transaction.atomic():
+        fields = {
+            "finding": finding,
+            "raised_at": now,
+            "deadline_at": policy.deadline(now, rule.rung(first.number).seconds),
+            "rung": first.number,
+            "policy_version": version,
+            "rule": rule.name,
+        }
         alert, created = Alert.objects.get_or_create(
             study_id=run.study_id,
             finding_code=finding.code,
-            defaults={
-                "finding": finding,
-                "department": order.department if order else "",
-                "raised_at": now,
-                "deadline_at": policy.deadline(now, settings.ALERT_RUNG_SECONDS),
-            },
+            defaults=fields | {"department": department},
         )
-        if not created and (alert.state != AlertState.NOT_RUNG or not _ring_after_all(alert, finding)):
+        if not created and (alert.state != AlertState.NOT_RUNG or not _ring_after_all(alert, fields)):
             return None
-        _tell_page(alert)
+        _tell(alert, skipped, first, now)
         announce(Topic.ALERTS, alert.pk, alert.version)
         publish(AlertRaised(alert_id=alert.pk))
     log.info("alert_raised", alert_id=alert.pk)
     return alert
 
 
-def _ring_after_all(alert: Alert, finding: Finding) -> bool:
+def _ring_after_all(alert: Alert, fields: dict[str, Any]) -> bool:
     """An alert that was not rung gets a finding that must; False when another process was faster."""
-    now = timezone.now()
     try:
-        ALERT.apply(
-            alert,
-            "ring",
-            finding=finding,
-            raised_at=now,
-            deadline_at=policy.deadline(now, settings.ALERT_RUNG_SECONDS),
-        )
+        ALERT.apply(alert, "ring", **fields)
     except LostRace:
         return False
     return True
@@ -249,24 +335,24 @@ def _note_known(run: TriageRun, finding: Finding, earlier: Alert) -> None:
             if not again.update(finding=finding, version=F("version") + 1):
                 return
             alert.refresh_from_db()
-        _log_step(alert, who="nobody", channel=RULE, outcome=in_words(finding, earlier)[:OUTCOME_LENGTH])
+        log_step(alert, who="nobody", channel=RULE, outcome=in_words(finding, earlier)[:OUTCOME_LENGTH])
         announce(Topic.ALERTS, alert.pk, alert.version)
     log.info("alert_not_rung", alert_id=alert.pk, answered_alert_id=earlier.pk)
 
 
 def _mend_deadlines(now: datetime) -> None:
     """A clock that was put back by an hour must not make anybody wait an hour longer."""
-    seconds = settings.ALERT_RUNG_SECONDS
     for alert in Alert.objects.filter(
-        state__in=OPEN_ALERT_STATES, deadline_at__gt=policy.deadline(now, seconds)
+        state__in=OPEN_ALERT_STATES, deadline_at__gt=policy.deadline(now, SHORTEST_SECONDS)
     ):
+        seconds = policies.rule_of(alert).rung(alert.rung).seconds
         if not policy.set_by_another_clock(alert.deadline_at, now, seconds):
             continue
         unchanged = Alert.objects.filter(pk=alert.pk, version=alert.version, state__in=OPEN_ALERT_STATES)
         with transaction.atomic():
             if not unchanged.update(deadline_at=policy.deadline(now, seconds), version=F("version") + 1):
                 continue  # answered or escalated meanwhile
-            _log_step(alert, who="nobody", channel=RULE, outcome="the clock was put back; deadline set anew")
+            log_step(alert, who="nobody", channel=RULE, outcome="the clock was put back; deadline set anew")
             announce(Topic.ALERTS, alert.pk, alert.version + 1)
         log.warning("alert_deadline_mended", alert_id=alert.pk)
 
@@ -284,34 +370,76 @@ def _escalate(alert: Alert) -> bool:
 def _go_on(alert: Alert) -> None:
     """To the next rung, or the last one again; raises LostRace when somebody was faster."""
     now = timezone.now()
-    repeated = alert.rung == policy.LAST_RUNG
+    rule = policies.rule_of(alert)
+    repeated = alert.rung >= rule.last
+    following = rule.after(alert.rung, alert.department)
+    skipped, telling_now = _first_that_reaches(rule, following, alert.department, now)
     ALERT.apply(
         alert,
         "escalate",
         expected={"version": alert.version},
-        rung=policy.next_rung(alert.rung, alert.department),
-        deadline_at=policy.deadline(now, settings.ALERT_RUNG_SECONDS),
+        rung=telling_now.number,
+        round=F("round") + 1,
+        deadline_at=policy.deadline(now, rule.rung(telling_now.number).seconds),
     )
-    _tell_page(alert, prefix="nobody has answered; " if repeated else "")
+    _tell(alert, skipped, telling_now, now, prefix="nobody has answered; " if repeated else "")
     announce(Topic.ALERTS, alert.pk, alert.version)
     publish(AlertEscalated(alert_id=alert.pk))
 
 
-def _tell_page(alert: Alert, prefix: str = "") -> None:
-    """The page channel: open pages ring by the live message. The log says how many can hear it."""
-    audience = policy.audience(alert.rung, alert.department)
-    connected = number_connected(audience)
-    heard = f"shown to {connected} connected" if connected else "nobody signed in"
-    _log_step(alert, who=audience.in_words(), channel=PAGE, outcome=prefix + heard)
+def _first_that_reaches(
+    rule: Rule, number: int, department: str, now: datetime
+) -> tuple[list[Telling], Telling]:
+    """The rungs from `number` on that reach nobody at this moment, and the first that reaches somebody.
+
+    The last rung always counts: its pages belong to the whole ER.
+    """
+    skipped = []
+    while True:
+        found = telling.plan(rule, number, department=department, at=now)
+        if found.reaches_anybody or number >= rule.last:
+            return skipped, found
+        skipped.append(found)
+        number = rule.after(number, department)
 
 
-def _log_step(alert: Alert, *, who: str, channel: str, outcome: str, user: User | None = None) -> None:
-    AlertStep.objects.create(
-        alert=alert, rung=alert.rung, who=who[:200], channel=channel, outcome=outcome, user=user
+def _tell(alert: Alert, skipped: list[Telling], found: Telling, now: datetime, prefix: str = "") -> None:
+    for rung in skipped:
+        why = "; ".join(rung.missing) or "nobody there can be reached by its channels"
+        log_step(alert, who=f"rung {rung.number + 1}", channel=RULE, outcome=f"{why}: passed on at once")
+    telling.carry_out(alert, found, at=now, prefix=prefix)
+
+
+def _hand_to(alert: Alert, person: User, *, by: str) -> bool:
+    """Tell the one who was named by every channel; False when they cannot be reached now."""
+    now = timezone.now()
+    rule = policies.rule_of(alert)
+    words = f"{person}, named by {by}"
+    found = telling.plan_for(person, tuple(one for one in Channel if one != Channel.WEBHOOK), words)
+    if not found.reaches_anybody:
+        log_step(alert, who=words, channel=RULE, outcome="cannot be reached now: passed on at once")
+        return False
+    ALERT.apply(
+        alert,
+        "escalate",
+        expected={"version": alert.version},
+        round=F("round") + 1,
+        deadline_at=policy.deadline(now, rule.rung(alert.rung).seconds),
     )
+    telling.carry_out(alert, found, at=now)
+    announce(Topic.ALERTS, alert.pk, alert.version)
+    publish(AlertEscalated(alert_id=alert.pk))
+    return True
 
 
-def _audit(alert: Alert, user: User, request: HttpRequest | None, what: str) -> None:
+def _withdraw(alert: Alert) -> None:
+    """What waits to be sent for an answered alert is needed by nobody any more."""
+    for delivery in alert.deliveries.filter(state=DeliveryState.WAITING):
+        with contextlib.suppress(LostRace):  # a worker took it this moment, and looks itself
+            DELIVERY.apply(delivery, "withdraw")
+
+
+def _audit(alert: Alert, user: User | None, request: HttpRequest | None, what: str) -> None:
     audit.record(
         audit.Kind.PATIENT_RECORD,
         action="U",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foundation.transitions import Machine
-from worklist.alerts.models import AlertState
+from worklist.alerts.models import AlertState, DeliveryState
 
 RAISED, ESCALATED = AlertState.RAISED.value, AlertState.ESCALATED.value
 ACKNOWLEDGED, NOT_RUNG = AlertState.ACKNOWLEDGED.value, AlertState.NOT_RUNG.value
@@ -18,4 +18,20 @@ ALERT = Machine(
         (ESCALATED, "acknowledge"): ACKNOWLEDGED,
     },
     version_field="version",
+)
+
+WAITING, SENDING = DeliveryState.WAITING.value, DeliveryState.SENDING.value
+
+# A message: whoever takes its lease sends it; what an answer overtakes is withdrawn.
+DELIVERY = Machine(
+    name="message of an alert",
+    table={
+        (WAITING, "take"): SENDING,
+        (SENDING, "take"): SENDING,
+        (SENDING, "succeed"): DeliveryState.SENT.value,
+        (SENDING, "fail"): WAITING,
+        (SENDING, "give_up"): DeliveryState.FAILED.value,
+        (WAITING, "withdraw"): DeliveryState.WITHDRAWN.value,
+        (SENDING, "withdraw"): DeliveryState.WITHDRAWN.value,
+    },
 )

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from foundation.queueing import Queue, broker_answers, queues_served, workers_say
 from pacs.dimse import scu
+from worklist.alerts.channels import health as channels
 from worklist.live.models import Heartbeat
 from worklist.operations.addresses import reachable
 from worklist.reports.outgoing import selectors as outgoing
@@ -38,6 +39,7 @@ def check() -> dict[str, Any]:
         "beat": _beat,
         "disk": _disk,
         "reports_out": _reports_out,
+        "alert_channels": _alert_channels,
     }
     with ThreadPoolExecutor(len(checks)) as pool:
         results = dict(zip(checks, pool.map(_run, checks.values()), strict=True))
@@ -144,6 +146,17 @@ def _reports_out() -> tuple[bool, str]:
     said = [f"{away} destinations do not answer"] if away else []
     said += [f"{dead} have reports that were given up"] if dead else []
     return True, f"{'; '.join(said)}: see the page Deliveries"
+
+
+def _alert_channels() -> tuple[bool, str]:
+    """Told, and no failure of this house: an alert that a channel did not carry has gone on."""
+    try:
+        failing = [one["channel"] for one in channels.states() if not one["ok"]]
+    except DatabaseError:
+        return True, "unknown while the database does not answer"
+    if failing:
+        return True, f"! {', '.join(failing)} do not work: see the ER page"
+    return True, "every channel in use carried its last message"
 
 
 def _disk() -> tuple[bool, str]:
