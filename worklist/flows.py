@@ -20,6 +20,7 @@ from foundation.accounts.models import User
 from foundation.queueing import enqueue
 from triage.models import FINAL_RUN_STATES, TriageRun
 from worklist.alerts import delivering as alert_messages
+from worklist.alerts import quieting
 from worklist.alerts import services as alerts
 from worklist.alerts import tasks as alert_tasks
 from worklist.alerts.models import Alert, AlertState, Communication
@@ -152,10 +153,10 @@ def signing_facts(study_ids: Sequence[int]) -> dict[int, Facts]:
         )
     )
     told: dict[int, set[str]] = {}
-    # What was not rung is known from a prior whose alert a named person answered.
+    # What was not rung is known from a prior whose alert a named person answered; a quiet tells nobody.
     answered = Alert.objects.filter(
         study_id__in=study_ids, state__in=[AlertState.ACKNOWLEDGED, AlertState.NOT_RUNG]
-    )
+    ).exclude(state=AlertState.NOT_RUNG, rule__startswith=quieting.MARK)
     for study_id, code in answered.values_list("study_id", "finding_code"):
         told.setdefault(study_id, set()).add(code)
     called = Communication.objects.filter(study_id__in=study_ids, read_back=True).exclude(finding_code="")

@@ -256,6 +256,7 @@ SPECTACULAR_SETTINGS = {
         "ItemFlagKindEnum": "worklist.queue.models.ItemFlag.Kind",
         "AlertStateEnum": "worklist.alerts.models.AlertState",
         "ReportStateEnum": "worklist.reports.models.ReportState",
+        "AlertDeliveryStateEnum": "worklist.alerts.models.DeliveryState",
         "DeliveryStateEnum": "worklist.reports.outgoing.models.DeliveryState",
         "DestinationKindEnum": "worklist.reports.outgoing.models.DestinationKind",
         "ReviewStateEnum": "worklist.quality.models.ReviewState",

@@ -21,7 +21,7 @@ from foundation.events import AlertAcknowledged, AlertEscalated, AlertRaised, pu
 from foundation.transitions import IllegalTransition, LostRace
 from pacs.models import Order
 from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
-from worklist.alerts import policies, policy, telling
+from worklist.alerts import policies, policy, quieting, telling
 from worklist.alerts.known import answered_earlier, grown_since, in_words
 from worklist.alerts.ladders import SHORTEST_SECONDS, Channel, Rule
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState, Delivery, DeliveryState
@@ -41,12 +41,14 @@ def raise_for_run(*, run_id: int) -> list[Alert]:
 
     One alert per study and finding code for ever: a second run, model or delivery of the same news
     changes nothing. What is known from a prior, was answered then and has not grown stands in the log as
-    "not rung". Returns the alerts that ring now.
+    "not rung", and so does what is known and quieted for a while (quieting.py). Returns the alerts that ring now.
     """
-    run = TriageRun.objects.select_related("model").defer("input_instance_uids").get(pk=run_id)
+    run = TriageRun.objects.select_related("model", "study").defer("input_instance_uids").get(pk=run_id)
     if run.state != RunState.DONE or run.outcome != Outcome.POSITIVE:
         return []
-    ringing, known = [], []
+    ringing: list[Finding] = []
+    silent: list[tuple[Finding, str, str]] = []
+    department = _department_of(run.study_id)
     for finding in run.findings.select_related("prior_finding__run"):
         alerts = policy.alerts(
             presence=finding.presence,
@@ -64,13 +66,18 @@ def raise_for_run(*, run_id: int) -> list[Alert]:
                 grown_since=earlier is None or grown_since(earlier, finding),
                 known_rings_again=settings.ALERT_KNOWN_FINDINGS_AGAIN,
             )
-            if rings or earlier is None:
-                ringing.append(finding)
+            grown = earlier is not None and grown_since(earlier, finding)
+            if not rings and earlier is not None:
+                silent.append((finding, in_words(finding, earlier), ""))
+            elif not grown and (quiet := quieting.quiet_for(run, finding, department)):
+                until = f"{quiet.expires_at:%d %b %H:%M} UTC"
+                words = f"not rung: known, quiet until {until} by {quiet.by}: {quiet.reason}"
+                silent.append((finding, words, f"{quieting.MARK}{quiet.pk}"))
             else:
-                known.append((finding, earlier))
+                ringing.append(finding)
     raised = [alert for finding in ringing if (alert := _raise(run, finding)) is not None]
-    for finding, earlier in known:
-        _note_known(run, finding, earlier)
+    for finding, words, rule in silent:
+        _note_not_rung(run, finding, words, rule)
     return raised
 
 
@@ -305,6 +312,10 @@ def _raise(run: TriageRun, finding: Finding) -> Alert | None:
     return alert
 
 
+def _department_of(study_id: int) -> str:
+    return Order.objects.filter(study_id=study_id).values_list("department", flat=True).first() or ""
+
+
 def _ring_after_all(alert: Alert, fields: dict[str, Any]) -> bool:
     """An alert that was not rung gets a finding that must; False when another process was faster."""
     try:
@@ -314,7 +325,7 @@ def _ring_after_all(alert: Alert, fields: dict[str, Any]) -> bool:
     return True
 
 
-def _note_known(run: TriageRun, finding: Finding, earlier: Alert) -> None:
+def _note_not_rung(run: TriageRun, finding: Finding, words: str, rule: str) -> None:
     """Into the log that nobody was told, and why; nothing changes where an alert rang or was answered."""
     now = timezone.now()
     order = Order.objects.filter(study_id=run.study_id).first()
@@ -326,18 +337,19 @@ def _note_known(run: TriageRun, finding: Finding, earlier: Alert) -> None:
                 "finding": finding,
                 "department": order.department if order else "",
                 "state": AlertState.NOT_RUNG,
+                "rule": rule,
                 "raised_at": now,
                 "deadline_at": now,
             },
         )
         if not created:
             again = Alert.objects.filter(pk=alert.pk, state=AlertState.NOT_RUNG, finding_id__lt=finding.pk)
-            if not again.update(finding=finding, version=F("version") + 1):
+            if not again.update(finding=finding, rule=rule, version=F("version") + 1):
                 return
             alert.refresh_from_db()
-        log_step(alert, who="nobody", channel=RULE, outcome=in_words(finding, earlier)[:OUTCOME_LENGTH])
+        log_step(alert, who="nobody", channel=RULE, outcome=words)
         announce(Topic.ALERTS, alert.pk, alert.version)
-    log.info("alert_not_rung", alert_id=alert.pk, answered_alert_id=earlier.pk)
+    log.info("alert_not_rung", alert_id=alert.pk)
 
 
 def _mend_deadlines(now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role
+from foundation.accounts.models import Role, User
 from foundation.accounts.permissions import has_role
 from worklist.alerts import services
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState
@@ -57,6 +58,13 @@ class Acknowledgement(serializers.Serializer):
 
 class Declining(serializers.Serializer):
     reason = serializers.CharField(max_length=180, help_text="Why this is not the caller's patient.")
+    to = serializers.CharField(
+        max_length=150, required=False, allow_blank=True, help_text="User name of whose patient it is."
+    )
+
+
+class Treating(serializers.Serializer):
+    name = serializers.CharField(max_length=120, help_text="Who treats the patient.")
 
 
 class AlertViewSet(GenericViewSet[Alert]):
@@ -102,17 +110,52 @@ class AlertViewSet(GenericViewSet[Alert]):
     @extend_schema(request=Declining, responses={200: shapes.Alert, 409: shapes.Problem})
     @action(detail=True, methods=["post"], url_path="not-my-patient")
     def not_my_patient(self, request: Request, pk: str) -> Response:
-        """Tell the next rung at once; 409 when somebody answered meanwhile."""
+        """Tell the next rung at once, or whom the caller names; 409 when somebody answered meanwhile."""
         said = Declining(data=request.data)
         said.is_valid(raise_exception=True)
         alert = get_object_or_404(self.get_queryset(), pk=pk)
         services.decline(
+            alert_id=alert.pk,
+            user=caller(request),
+            reason=said.validated_data["reason"],
+            to=_person(said.validated_data.get("to", "")),
+            request=request._request,
+        )
+        return self._changed(pk)
+
+    @extend_schema(request=Treating, responses={200: shapes.Alert, 409: shapes.Problem})
+    @action(detail=True, methods=["post"], url_path="being-treated")
+    def being_treated(self, request: Request, pk: str) -> Response:
+        """The patient of an answered alert is being treated; 409 while nobody has answered."""
+        said = Treating(data=request.data)
+        said.is_valid(raise_exception=True)
+        alert = get_object_or_404(self.get_queryset(), pk=pk)
+        services.being_treated(
             alert_id=alert.pk, user=caller(request), request=request._request, **said.validated_data
         )
         return self._changed(pk)
 
+    @extend_schema(responses=shapes.Person(many=True))
+    @action(detail=False, methods=["get"], pagination_class=None, filterset_class=None)
+    def people(self, request: Request) -> Response:
+        """Whom an alert can be handed to: ER staff and radiologists."""
+        people = User.objects.filter(
+            is_active=True, role_assignments__role__in=[Role.ER_STAFF, Role.RADIOLOGIST]
+        )
+        return Response([documents.person(one) for one in people.distinct().order_by("display_name", "pk")])
+
     def _changed(self, pk: str) -> Response:
         return Response(alert_documents([self.get_queryset().get(pk=pk)], self.request)[0])
+
+
+def _person(username: str) -> User | None:
+    """Whom the caller names; an unknown name is told as one that may not answer."""
+    if not username:
+        return None
+    found = User.objects.filter(username=username, is_active=True).first()
+    if found is None:
+        raise ValidationError("Nobody here has this user name.")
+    return found
 
 
 def alert_documents(alerts: Any, request: Request) -> list[dict[str, Any]]:

@@ -255,6 +255,22 @@ def alert_document(alert: Alert, view: View) -> dict[str, Any]:
         "acknowledged_name": alert.acknowledged_name,
         "acknowledged_at": alert.acknowledged_at,
         "read_back": alert.read_back,
+        "being_treated_at": alert.being_treated_at,
+        "being_treated_by": alert.being_treated_by,
+        "deliveries": [
+            {
+                "channel": one.channel,
+                "who": one.label,
+                "round": one.round,
+                "state": one.state,
+                "attempts": one.attempts,
+                "error": one.error,
+                "created_at": one.created_at,
+                "sent_at": one.sent_at,
+            }
+            for one in sorted(alert.deliveries.all(), key=lambda one: one.pk)
+            if one.channel != "page"
+        ],
         "preview_url": preview_url(study, finding),
         "caption": NOT_FOR_DIAGNOSIS,
     }

@@ -63,7 +63,7 @@ def alerts_for_list() -> QuerySet[Alert]:
             *(f"finding__{name}" for name in _PRIOR_BULK),
             *(f"finding__run__model__{name}" for name in _MODEL_BULK),
         )
-        .prefetch_related("steps", "finding__decisions")
+        .prefetch_related("steps", "deliveries", "finding__decisions")
         .order_by("-raised_at", "-pk")
     )
 

@@ -13,6 +13,7 @@ from triage import models as triage
 from triage.agreement import Agreement
 from triage.models import ModelState, Outcome, RunState
 from worklist.alerts.models import AlertState
+from worklist.alerts.models import DeliveryState as AlertDeliveryState
 from worklist.queue.models import AiStatus, HoldReason, ItemFlag, ItemState
 from worklist.reports.models import FindingDecision, ReportState
 
@@ -227,6 +228,19 @@ class NextStep(serializers.Serializer):
     who = serializers.CharField()
 
 
+class AlertDelivery(serializers.Serializer):
+    """A message by one channel to one recipient."""
+
+    channel = serializers.CharField()
+    who = serializers.CharField()
+    round = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=AlertDeliveryState.choices)
+    attempts = serializers.IntegerField()
+    error = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True)
+
+
 class Alert(serializers.Serializer):
     id = serializers.CharField()
     study_instance_uid = serializers.CharField()
@@ -245,6 +259,9 @@ class Alert(serializers.Serializer):
     acknowledged_name = serializers.CharField()
     acknowledged_at = serializers.DateTimeField(allow_null=True)
     read_back = serializers.CharField()
+    being_treated_at = serializers.DateTimeField(allow_null=True)
+    being_treated_by = serializers.CharField()
+    deliveries = AlertDelivery(many=True)
     preview_url = serializers.CharField()
     caption = serializers.CharField()
 

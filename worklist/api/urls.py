@@ -4,9 +4,12 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from worklist.api import er, me
+from worklist.api.alert_policies import AlertPolicyViewSet
 from worklist.api.alerts import AlertViewSet
+from worklist.api.channels import Channels, PushKeyView, PushSubscriptions
 from worklist.api.communications import CommunicationViewSet
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
+from worklist.api.fatigue import AlertFatigue, QuietViewSet
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.readers import Readers
@@ -24,6 +27,8 @@ router.register("triage-runs", TriageRunViewSet, basename="triage-runs")
 router.register("triage-plans", TriagePlanViewSet, basename="triage-plans")
 router.register("models", ModelViewSet, basename="models")
 router.register("alerts", AlertViewSet, basename="alerts")
+router.register("alert-policies", AlertPolicyViewSet, basename="alert-policies")
+router.register("quiets", QuietViewSet, basename="quiets")
 router.register("communications", CommunicationViewSet, basename="communications")
 router.register("reports", ReportViewSet, basename="reports")
 router.register("report-destinations", DestinationViewSet, basename="report-destinations")
@@ -34,6 +39,10 @@ router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [
     path("me/", me.Me.as_view(), name="me"),
+    path("alert-fatigue/", AlertFatigue.as_view(), name="alert-fatigue"),
+    path("channels/", Channels.as_view(), name="channels"),
+    path("push-key/", PushKeyView.as_view(), name="push-key"),
+    path("push-subscriptions/", PushSubscriptions.as_view(), name="push-subscriptions"),
     path("readers/", Readers.as_view(), name="readers"),
     path("er/patients/", er.ErPatients.as_view(), name="er-patients"),
     path("models/<int:pk>/evaluation/", ModelEvaluation.as_view(), name="model-evaluation"),

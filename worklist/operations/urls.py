@@ -2,12 +2,18 @@
 
 from django.urls import path, re_path
 
+from worklist.alerts import pages as alerts
 from worklist.operations import pages
 
 urlpatterns = [
+    path("a/<str:token>", alerts.answer, name="answer"),
+    path("push-worker.js", pages.push_worker, name="push-worker"),
     path("healthz", pages.healthz, name="healthz"),
     path("", pages.shell, name="home"),
     re_path(
+        r"^(?P<page>er|quality|archive|deliveries|models|guide|read|alert-fatigue|policies)(?:/.*)?$",
+        pages.shell,
+        name="page",
         r"^(?P<page>er|quality|archive|deliveries|models|rota|guide|read)(?:/.*)?$", pages.shell, name="page"
     ),
 ]
