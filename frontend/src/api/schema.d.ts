@@ -4,6 +4,126 @@
  */
 
 export interface paths {
+    "/api/alert-fatigue/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Per model and site, and by hour of the caller's day. */
+        get: operations["alert_fatigue_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every version, the newest first. */
+        get: operations["alert_policies_list"];
+        put?: never;
+        /** @description A draft; 400 says everything that is wrong with it. */
+        post: operations["alert_policies_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One version. */
+        get: operations["alert_policies_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/{id}/activate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description From now on; alerts that ring already go on by theirs. */
+        post: operations["alert_policies_activate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/active/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The one in force: a site's own, or the house's. */
+        get: operations["alert_policies_active_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/back-to-shipped/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The house's own policy again. */
+        post: operations["alert_policies_back_to_shipped_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What it would have done with the alerts of the last seven days; changes nothing. */
+        post: operations["alert_policies_preview_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/": {
         parameters: {
             query?: never;
@@ -55,6 +175,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alerts/{id}/being-treated/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The patient of an answered alert is being treated; 409 while nobody has answered. */
+        post: operations["alerts_being_treated_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/{id}/not-my-patient/": {
         parameters: {
             query?: never;
@@ -64,8 +201,60 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Tell the next rung at once; 409 when somebody answered meanwhile. */
+        /** @description Tell the next rung at once, or whom the caller names; 409 when somebody answered meanwhile. */
         post: operations["alerts_not_my_patient_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/people/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Whom an alert can be handed to: ER staff and radiologists. */
+        get: operations["alerts_people_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/channels/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A channel that does not work stands here until it carried a message again. */
+        get: operations["channels_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/communications/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The latest first. */
+        get: operations["communications_list"];
+        put?: never;
+        /** @description Write down a call. Read back, it counts as the finding's communication at signing. */
+        post: operations["communications_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -84,77 +273,6 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/groups/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description By name, closed ones too. */
-        get: operations["groups_list"];
-        put?: never;
-        /** @description A new group; studies that match its rule belong to it at once. */
-        post: operations["groups_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/groups/{id}/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description One group. */
-        get: operations["groups_retrieve"];
-        put?: never;
-        post?: never;
-        /** @description Close the group: its past stays, its studies belong to it no more. */
-        delete: operations["groups_destroy"];
-        options?: never;
-        head?: never;
-        /** @description Change name or rule, close or open it; unread studies follow at once. */
-        patch: operations["groups_partial_update"];
-        trace?: never;
-    };
-    "/api/groups/{id}/members/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Let a radiologist read for the group. */
-        post: operations["groups_members_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/groups/{id}/members/{username}/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** @description Take somebody out of the group; their shifts stay and cover it no more. */
-        delete: operations["groups_members_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -288,11 +406,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * @description Studies that both analysed: how often they agree, and the cases on which they do not.
-         *
-         *     Of a signed report its structured conclusion is shown, not its text: administrators read no reports.
-         */
+        /** @description Studies that both analysed: how often they agree, and the cases on which they do not. */
         get: operations["models_compare_retrieve"];
         put?: never;
         post?: never;
@@ -349,6 +463,41 @@ export interface paths {
         /** @description GET lists orders, POST takes one; the same accession number again updates it. */
         post: operations["orders_create"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/push-key/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Made once per data folder. */
+        get: operations["push_key_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/push-subscriptions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Subscribe this browser; the same browser twice, or of another account before, is one row. */
+        post: operations["push_subscriptions_create"];
+        /** @description Forget this browser; one that is not known is forgotten already. */
+        delete: operations["push_subscriptions_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -507,17 +656,35 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/readers/": {
+    "/api/quiets/": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description Readers whose name has every word of `search`, by name. */
-        get: operations["readers_list"];
+        /** @description The latest first. */
+        get: operations["quiets_list"];
         put?: never;
-        post?: never;
+        /** @description Quiet a model's or a finding's known alerts, with a reason and an end. */
+        post: operations["quiets_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quiets/{id}/end/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description It rings again. */
+        post: operations["quiets_end_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -799,143 +966,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/rota/export.ics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description From 30 days ago on; at most 2,000 shifts. */
-        get: operations["rota_export.ics_retrieve"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/rota/gaps/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Gaps in order of time; a group without a calendar has none. */
-        get: operations["rota_gaps_list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/rota/import/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Say what the file would add, change and cancel, or do it; the same file twice changes nothing. */
-        post: operations["rota_import_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/rota/now/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Readers and people on call, and the groups that nobody reads for. */
-        get: operations["rota_now_retrieve"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/rota/people/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description People who may have the duty, by name; at most 500. */
-        get: operations["rota_people_list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/shifts/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Shifts between `from` and `to`, or all that are not over. */
-        get: operations["shifts_list"];
-        put?: never;
-        /** @description Plan a shift; one that overlaps another of the same person and duty is refused in words. */
-        post: operations["shifts_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/shifts/{id}/cancel/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Take it off the calendar, with a reason. */
-        post: operations["shifts_cancel_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/shifts/{id}/give/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Give what is left of it to somebody else, with a reason; answers the new shift. */
-        post: operations["shifts_give_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/studies/": {
         parameters: {
             query?: never;
@@ -1055,23 +1085,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/worklist/{study_instance_uid}/assign/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Give the study to a reader; 409 when somebody assigned it to another meanwhile. */
-        post: operations["worklist_assign_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/worklist/{study_instance_uid}/claim/": {
         parameters: {
             query?: never;
@@ -1084,58 +1097,6 @@ export interface paths {
         /** @description Hold the study for the caller; 409 names who holds it already. */
         post: operations["worklist_claim_create"];
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/decline/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Say no: `next` does not offer the study to the caller again within two hours. */
-        post: operations["worklist_decline_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/events/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description What people did with the study, the latest first (at most 100). */
-        get: operations["worklist_events_list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/flags/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Mark the study for teaching or peer review. */
-        post: operations["worklist_flags_create"];
-        /** @description Take a mark away. */
-        delete: operations["worklist_flags_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1169,23 +1130,6 @@ export interface paths {
         get: operations["worklist_history_list"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/hold/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Put the study aside until something is there, at the latest until it is due. */
-        post: operations["worklist_hold_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1226,23 +1170,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/worklist/{study_instance_uid}/raise/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Rank the study as more urgent than its order says; only upwards. */
-        post: operations["worklist_raise_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/worklist/{study_instance_uid}/release/": {
         parameters: {
             query?: never;
@@ -1260,74 +1187,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/worklist/{study_instance_uid}/take-over/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Take the study from the reader who holds it; they hear at once and their draft stays. */
-        post: operations["worklist_take_over_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/unassign/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Give the study to nobody. */
-        post: operations["worklist_unassign_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/undo/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Take back one's own act; 409 when something changed since. */
-        post: operations["worklist_undo_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/worklist/{study_instance_uid}/unhold/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description What the study waited for is there. */
-        post: operations["worklist_unhold_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/worklist/next/": {
         parameters: {
             query?: never;
@@ -1337,7 +1196,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Claim the study the caller should read next, and say why; 404 when none is free for them. */
+        /** @description Claim the first free study for the caller; 404 when nothing is free. */
         post: operations["worklist_next_create"];
         delete?: never;
         options?: never;
@@ -1372,21 +1231,8 @@ export interface components {
             /** @description The result, repeated in their words. */
             read_back: string;
         };
-        ActionAnswer: {
-            item: components["schemas"]["WorklistItem"];
-            /** @description Id to undo; null when nothing changed. */
-            event: string | null;
-        };
-        /** @description Somebody was faster, or the act makes no sense any more; `row` is the item as it is now. */
-        ActionRefused: {
-            type: string;
-            title: string;
-            status: number;
-            detail: string;
-            by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            at: string | null;
-            row: components["schemas"]["WorklistItem"];
+        ActivationRequest: {
+            reason: string;
         };
         AddendumRequest: {
             text: string;
@@ -1449,9 +1295,58 @@ export interface components {
             /** Format: date-time */
             acknowledged_at: string | null;
             read_back: string;
+            /** Format: date-time */
+            being_treated_at: string | null;
+            being_treated_by: string;
+            deliveries: components["schemas"]["AlertDelivery"][];
             preview_url: string;
             caption: string;
         };
+        /** @description A message by one channel to one recipient. */
+        AlertDelivery: {
+            channel: string;
+            who: string;
+            round: number;
+            state: components["schemas"]["AlertDeliveryStateEnum"];
+            attempts: number;
+            error: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            sent_at: string | null;
+        };
+        /**
+         * @description * `waiting` - Waiting
+         *     * `sending` - Sending
+         *     * `sent` - Sent
+         *     * `failed` - Given up
+         *     * `withdrawn` - Not needed any more
+         * @enum {string}
+         */
+        AlertDeliveryStateEnum: "waiting" | "sending" | "sent" | "failed" | "withdrawn";
+        AlertPolicyDocument: {
+            /** @description null for the house's own. */
+            id: string | null;
+            version: string;
+            state: components["schemas"]["AlertPolicyDocumentStateEnum"];
+            document: components["schemas"]["PolicyRules"];
+            /** @description Each rule in one sentence. */
+            words: string[];
+            reason: string;
+            created_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            created_at: string | null;
+            activated_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            activated_at: string | null;
+        };
+        /**
+         * @description * `draft` - Draft
+         *     * `active` - Active
+         *     * `retired` - Retired
+         * @enum {string}
+         */
+        AlertPolicyDocumentStateEnum: "draft" | "active" | "retired";
         /**
          * @description * `raised` - Raised
          *     * `escalated` - Escalated
@@ -1510,46 +1405,58 @@ export interface components {
             completed_at: string | null;
             series: components["schemas"]["ArchiveSeries"][];
         };
-        AssignRequestRequest: {
-            /** @description A radiologist. */
-            username: string;
-            /** @default  */
-            reason: string;
-            /**
-             * @description Username it was assigned to when the caller looked; empty: nobody.
-             * @default
-             */
-            instead_of: string;
-        };
         /** @enum {unknown} */
         BlankEnum: "";
-        CalendarImportRequest: {
-            /** @description The text of an iCalendar file (.ics). */
-            calendar: string;
-            /**
-             * @description Say what would happen, and do nothing.
-             * @default true
-             */
-            dry_run: boolean;
-            /** @default reading */
-            duty: components["schemas"]["DutyEnum"];
-            group?: number | null;
-            department?: string;
-            /**
-             * @description The file is the whole plan of this duty and group: cancel what an earlier one planned.
-             * @default false
-             */
-            complete: boolean;
+        /**
+         * @description * `1` - 1
+         *     * `2` - 2
+         *     * `3` - 3
+         * @enum {integer}
+         */
+        CategoryEnum: 1 | 2 | 3;
+        ChannelState: {
+            channel: string;
+            ok: boolean;
+            /** Format: date-time */
+            failing_since: string | null;
+            error: string;
+            /** Format: date-time */
+            last_ok_at: string | null;
         };
-        CancelShiftRequest: {
-            reason: string;
-        };
+        /**
+         * @description * `page` - page
+         *     * `push` - push
+         *     * `email` - email
+         *     * `sms` - sms
+         *     * `webhook` - webhook
+         * @enum {string}
+         */
+        ChannelsEnum: "page" | "push" | "email" | "sms" | "webhook";
         Check: {
             code: string;
             text: string;
             blocking: boolean;
             /** @description A blocking check that a stated reason settles. */
             overridable: boolean;
+        };
+        CommunicationDocument: {
+            id: string;
+            study_instance_uid: string;
+            alert: string | null;
+            finding_code: string;
+            subject: string;
+            /** @description ACR: 1 within minutes, 2 within hours, 3 within days. */
+            category: number;
+            caller: components["schemas"]["Person"];
+            told_name: string;
+            told_role: string;
+            method: components["schemas"]["MethodEnum"];
+            read_back: boolean;
+            note: string;
+            /** Format: date-time */
+            told_at: string;
+            /** Format: date-time */
+            recorded_at: string;
         };
         ComparedAnswer: {
             run_id: string;
@@ -1569,8 +1476,6 @@ export interface components {
             code: string;
             a: components["schemas"]["ComparedAnswer"];
             b: components["schemas"]["ComparedAnswer"];
-            /** @description null: no report is signed yet. */
-            report: components["schemas"]["ComparedReport"] | null;
         };
         ComparedFinding: {
             code: string;
@@ -1588,27 +1493,6 @@ export interface components {
             version: string;
             state: components["schemas"]["ModelStateEnum"];
         };
-        ComparedReport: {
-            /**
-             * @description What the signed report says of the finding; not_stated: it does not say.
-             *
-             *     * `present` - present
-             *     * `absent` - absent
-             *     * `indeterminate` - indeterminate
-             *     * `not_stated` - not_stated
-             */
-            conclusion: components["schemas"]["ConclusionEnum"];
-            state: components["schemas"]["ComparedReportStateEnum"];
-            /** Format: date-time */
-            signed_at: string;
-        };
-        /**
-         * @description * `final` - Final
-         *     * `addendum` - Final with addendum
-         *     * `corrected` - Corrected
-         * @enum {string}
-         */
-        ComparedReportStateEnum: "final" | "addendum" | "corrected";
         Conclusion: {
             code: string;
             scheme: string;
@@ -1617,14 +1501,6 @@ export interface components {
             /** @description Must be stated before signing. */
             required: boolean;
         };
-        /**
-         * @description * `present` - present
-         *     * `absent` - absent
-         *     * `indeterminate` - indeterminate
-         *     * `not_stated` - not_stated
-         * @enum {string}
-         */
-        ConclusionEnum: "present" | "absent" | "indeterminate" | "not_stated";
         ConclusionValueRequest: {
             code: string;
             value: components["schemas"]["ValueEnum"] | components["schemas"]["BlankEnum"];
@@ -1684,12 +1560,11 @@ export interface components {
              */
             decision: (components["schemas"]["DecisionEnum"] | components["schemas"]["NullEnum"]) | null;
         };
-        DeclineRequestRequest: {
-            reason: string;
-        };
         DecliningRequest: {
             /** @description Why this is not the caller's patient. */
             reason: string;
+            /** @description User name of whose patient it is. */
+            to?: string;
         };
         DeliveryPayload: {
             text: string;
@@ -1733,21 +1608,6 @@ export interface components {
         DiscardingRequest: {
             reason: string;
         };
-        /**
-         * @description * `reading` - Reading
-         *     * `on_call` - On call
-         * @enum {string}
-         */
-        DutyEnum: "reading" | "on_call";
-        DutyNow: {
-            /** Format: date-time */
-            at: string;
-            reading: components["schemas"]["Shift"][];
-            /** @description Who is called first at the head. */
-            on_call: components["schemas"]["Shift"][];
-            /** @description Groups nobody reads for now: their studies go to all. */
-            uncovered: components["schemas"]["GroupName"][];
-        };
         /** @description Whether a peer answers. */
         EchoResult: {
             ok: boolean;
@@ -1770,6 +1630,37 @@ export interface components {
             alert: components["schemas"]["Alert"] | null;
             preview_url: string;
             report: components["schemas"]["SignedReport"] | null;
+        };
+        Fatigue: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            time_zone: string;
+            rows: components["schemas"]["FatigueRow"][];
+            by_hour: number[];
+            /** @description Only the latest alerts were counted: choose a shorter time. */
+            cut: boolean;
+        };
+        FatigueRow: {
+            model: string;
+            version: string;
+            /** @description Institution Name; empty when none was sent. */
+            site: string;
+            alerts: number;
+            answered: number;
+            unanswered: number;
+            not_rung: number;
+            /** @description By QA's verdict, otherwise by the signed report. */
+            true: number;
+            false: number;
+            /** @description Not read yet, or nobody could say. */
+            undecided: number;
+            /**
+             * Format: double
+             * @description From alert to acknowledgement.
+             */
+            median_minutes: number | null;
         };
         Finding: {
             id: string;
@@ -1814,105 +1705,14 @@ export interface components {
             /** @description On a worklist item: what a slower model says. Moves no deadline. */
             second_opinion: components["schemas"]["SecondOpinion"] | null;
         };
-        FlagRequestRequest: {
-            kind: components["schemas"]["ItemFlagKindEnum"];
-            /** @default  */
-            note: string;
-        };
-        Gap: {
-            duty: components["schemas"]["DutyEnum"];
-            group: components["schemas"]["GroupName"] | null;
-            department: string;
-            /** Format: date-time */
-            starts_at: string;
-            /** Format: date-time */
-            ends_at: string;
-            /** @description False: the group has no reader at all. */
-            has_members: boolean;
-            /** @description The whole in words, in the caller's time zone. */
-            text: string;
-        };
-        GiveShiftRequest: {
-            username: string;
-            reason: string;
-        };
-        GroupName: {
-            id: string;
-            name: string;
-        };
-        Held: {
-            reason: components["schemas"]["HoldReasonEnum"];
-            note: string;
-            by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            at: string;
-            /**
-             * Format: date-time
-             * @description Never after due_at.
-             */
-            until: string;
-        };
         /**
-         * @description * `priors` - Waiting for priors
-         *     * `contrast` - Waiting for the contrast phase
-         *     * `images` - Waiting for missing images
-         *     * `information` - Waiting for clinical information
+         * @description * `department` - department
+         *     * `er` - er
+         *     * `readers` - readers
+         *     * `on_call` - on_call
          * @enum {string}
          */
-        HoldReasonEnum: "priors" | "contrast" | "images" | "information";
-        HoldRequestRequest: {
-            reason: components["schemas"]["HoldReasonEnum"];
-            /** @default  */
-            note: string;
-            /**
-             * Format: date-time
-             * @description At the latest until it is due.
-             */
-            until?: string | null;
-        };
-        ImportResult: {
-            dry_run: boolean;
-            added: string[];
-            changed: string[];
-            cancelled: string[];
-            /** @description Cancelled or given away here: the file does not undo that. */
-            kept: string[];
-            unmatched: components["schemas"]["Unmatched"][];
-            unchanged: number;
-            /** @description Past; left as it was. */
-            over: number;
-        };
-        /**
-         * @description * `claimed` - Claimed
-         *     * `released` - Released
-         *     * `expired` - Claim expired
-         *     * `taken_over` - Taken over
-         *     * `assigned` - Assigned
-         *     * `declined` - Declined
-         *     * `held` - Held
-         *     * `unheld` - Hold ended
-         *     * `raised` - Priority raised
-         *     * `flagged` - Flag set
-         *     * `unflagged` - Flag removed
-         *     * `handed_over` - Handed over
-         *     * `shared` - Opened to others
-         *     * `undone` - Undone
-         * @enum {string}
-         */
-        ItemEventKindEnum: "claimed" | "released" | "expired" | "taken_over" | "assigned" | "declined" | "held" | "unheld" | "raised" | "flagged" | "unflagged" | "handed_over" | "shared" | "undone";
-        /**
-         * @description * `teaching` - Teaching case
-         *     * `peer_review` - Peer review
-         * @enum {string}
-         */
-        ItemFlagKindEnum: "teaching" | "peer_review";
-        ItemMark: {
-            kind: components["schemas"]["ItemFlagKindEnum"];
-            note: string;
-            by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            at: string;
-        };
+        GroupEnum: "department" | "er" | "readers" | "on_call";
         /**
          * @description * `open` - Open
          *     * `claimed` - Claimed
@@ -1928,6 +1728,14 @@ export interface components {
          * @enum {string}
          */
         LocationClassEnum: "er" | "icu" | "inpatient" | "outpatient";
+        /**
+         * @description * `er` - er
+         *     * `icu` - icu
+         *     * `inpatient` - inpatient
+         *     * `outpatient` - outpatient
+         * @enum {string}
+         */
+        LocationsEnum: "er" | "icu" | "inpatient" | "outpatient";
         Me: {
             username: string;
             display_name: string;
@@ -1937,6 +1745,13 @@ export interface components {
             idle_timeout_s: number;
             site: components["schemas"]["Site"];
         };
+        /**
+         * @description * `phone` - By phone
+         *     * `in_person` - In person
+         *     * `message` - By secure message
+         * @enum {string}
+         */
+        MethodEnum: "phone" | "in_person" | "message";
         Model: {
             id: string;
             name: string;
@@ -2104,6 +1919,27 @@ export interface components {
             /** @default  */
             name: string;
         };
+        NewAlertPolicyRequest: {
+            version: string;
+            document: components["schemas"]["PolicyRulesRequest"];
+        };
+        NewCommunicationRequest: {
+            study_instance_uid: string;
+            finding_code?: string;
+            /** @description What was told. */
+            subject: string;
+            category?: components["schemas"]["CategoryEnum"];
+            told_name: string;
+            told_role?: string;
+            method: components["schemas"]["MethodEnum"];
+            read_back?: boolean;
+            note?: string;
+            /**
+             * Format: date-time
+             * @description Now, when it is left out.
+             */
+            told_at?: string;
+        };
         NewDestinationRequest: {
             name: string;
             kind: components["schemas"]["DestinationKindEnum"];
@@ -2123,83 +1959,27 @@ export interface components {
             content?: components["schemas"]["ContentEnum"];
             secret?: string;
         };
-        NewMemberRequest: {
-            username: string;
-        };
-        NewReadingGroupRequest: {
-            name: string;
-            description?: string;
-            modalities?: string[];
-            body_parts?: string[];
-            institutions?: string[];
-            location_classes?: components["schemas"]["LocationClassEnum"][];
-            share_before_minutes?: number;
+        NewQuietRequest: {
+            model?: number | null;
+            finding_code?: string;
+            department?: string;
+            institution?: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Within seven days.
+             */
+            expires_at: string;
         };
         NewReportRequest: {
             study_instance_uid: string;
         };
-        NewShiftRequest: {
-            duty: components["schemas"]["DutyEnum"];
-            username: string;
-            group?: number | null;
-            department?: string;
-            position?: number;
-            /** Format: date-time */
-            starts_at: string;
-            /** Format: date-time */
-            ends_at: string;
-            note?: string;
-        };
-        NextItem: {
-            id: string;
-            version: number;
-            study_instance_uid: string;
-            accession_number: string;
-            modality: string;
-            study_description: string;
-            /** Format: date */
-            study_date: string | null;
-            body_part: string;
-            patient: components["schemas"]["Patient"];
-            priority_class: components["schemas"]["OrderPriorityEnum"];
-            location_class: components["schemas"]["LocationClassEnum"];
-            location: string;
-            reason_for_exam: string;
-            state: components["schemas"]["ItemStateEnum"];
-            claimed_by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            claim_expires_at: string | null;
-            is_mine: boolean;
-            /** Format: date-time */
-            arrived_at: string;
-            /** Format: date-time */
-            completed_at: string | null;
-            study_state: components["schemas"]["StudyStateEnum"];
-            number_of_series: number;
-            number_of_instances: number;
-            /** Format: date-time */
-            due_at: string;
-            /** Format: date-time */
-            due_without_ai_at: string;
-            reasons: components["schemas"]["Reason"][];
-            ai_status: components["schemas"]["AiStatusEnum"];
-            ai_reason: string;
-            findings: components["schemas"]["Finding"][];
-            prior_count: number;
-            report_id: string | null;
-            report_state: (components["schemas"]["ReportStateEnum"] | components["schemas"]["NullEnum"]) | null;
-            /** Format: date-time */
-            first_opened_at: string | null;
-            /** Format: date-time */
-            signed_at: string | null;
-            assigned_to: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            assigned_at: string | null;
-            held: components["schemas"]["Held"] | null;
-            raised: components["schemas"]["RaisedByReader"] | null;
-            flags: components["schemas"]["ItemMark"][];
-            /** @description Why this study, and what was passed over, in words. */
-            why: string;
+        NewSubscriptionRequest: {
+            /** Format: uri */
+            endpoint: string;
+            p256dh: string;
+            auth: string;
+            browser?: string;
         };
         NextStep: {
             /** Format: date-time */
@@ -2314,6 +2094,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Alert"][];
         };
+        PaginatedAlertPolicyDocumentList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["AlertPolicyDocument"][];
+        };
         PaginatedArchiveStudyList: {
             /** @example 123 */
             count: number;
@@ -2328,6 +2123,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["ArchiveStudy"][];
+        };
+        PaginatedCommunicationDocumentList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["CommunicationDocument"][];
         };
         PaginatedErPatientList: {
             /** @example 123 */
@@ -2404,7 +2214,7 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Quarantined"][];
         };
-        PaginatedReaderList: {
+        PaginatedQuietDocumentList: {
             /** @example 123 */
             count: number;
             /**
@@ -2417,22 +2227,7 @@ export interface components {
              * @example http://api.example.org/accounts/?page=2
              */
             previous?: string | null;
-            results: components["schemas"]["Reader"][];
-        };
-        PaginatedReadingGroupList: {
-            /** @example 123 */
-            count: number;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=4
-             */
-            next?: string | null;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=2
-             */
-            previous?: string | null;
-            results: components["schemas"]["ReadingGroup"][];
+            results: components["schemas"]["QuietDocument"][];
         };
         PaginatedReportDeliveryList: {
             /** @example 123 */
@@ -2493,21 +2288,6 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Review"][];
-        };
-        PaginatedShiftList: {
-            /** @example 123 */
-            count: number;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=4
-             */
-            next?: string | null;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=2
-             */
-            previous?: string | null;
-            results: components["schemas"]["Shift"][];
         };
         PaginatedTriagePlanList: {
             /** @example 123 */
@@ -2576,16 +2356,6 @@ export interface components {
             /** @description IANA name; empty means the browser's. */
             time_zone?: string;
         };
-        PatchedReadingGroupChangeRequest: {
-            name?: string;
-            description?: string;
-            modalities?: string[];
-            body_parts?: string[];
-            institutions?: string[];
-            location_classes?: components["schemas"]["LocationClassEnum"][];
-            share_before_minutes?: number;
-            active?: boolean;
-        };
         PatchedReportEditRequest: {
             version?: number;
             sections?: components["schemas"]["SectionTextRequest"][];
@@ -2616,6 +2386,64 @@ export interface components {
             chosen_series_instance_uid: string;
             series: components["schemas"]["ConsideredSeries"][];
         };
+        PolicyPreview: {
+            days: number;
+            alerts: number;
+            /** @description Alerts that would have climbed another ladder. */
+            changed: number;
+            rules: components["schemas"]["PreviewRule"][];
+        };
+        PolicyPreviewRequestRequest: {
+            document: components["schemas"]["PolicyRulesRequest"];
+        };
+        PolicyRule: {
+            name: string;
+            /** @description Empty: all. */
+            finding_codes: string[];
+            /** @description Empty: all. */
+            departments: string[];
+            /** @description Empty: all. */
+            locations: components["schemas"]["LocationsEnum"][];
+            rungs: components["schemas"]["PolicyRung"][];
+        };
+        PolicyRuleRequest: {
+            name: string;
+            /** @description Empty: all. */
+            finding_codes: string[];
+            /** @description Empty: all. */
+            departments: string[];
+            /** @description Empty: all. */
+            locations: components["schemas"]["LocationsEnum"][];
+            rungs: components["schemas"]["PolicyRungRequest"][];
+        };
+        PolicyRules: {
+            rules: components["schemas"]["PolicyRule"][];
+        };
+        PolicyRulesRequest: {
+            rules: components["schemas"]["PolicyRuleRequest"][];
+        };
+        PolicyRung: {
+            who: components["schemas"]["PolicyWho"][];
+            channels: components["schemas"]["ChannelsEnum"][];
+            /** @description Without an answer, until the next rung. */
+            seconds: number;
+        };
+        PolicyRungRequest: {
+            who: components["schemas"]["PolicyWhoRequest"][];
+            channels: components["schemas"]["ChannelsEnum"][];
+            /** @description Without an answer, until the next rung. */
+            seconds: number;
+        };
+        PolicyWho: {
+            group: components["schemas"]["GroupEnum"];
+            /** @description Of people on call; 1 is called first. */
+            position?: number;
+        };
+        PolicyWhoRequest: {
+            group: components["schemas"]["GroupEnum"];
+            /** @description Of people on call; 1 is called first. */
+            position?: number;
+        };
         Ppv: {
             /** Format: double */
             value: number;
@@ -2632,6 +2460,13 @@ export interface components {
          * @enum {string}
          */
         PresenceEnum: "present" | "absent";
+        PreviewRule: {
+            name: string;
+            alerts: number;
+            first: string;
+            seconds_to_everybody: number;
+            uncovered: components["schemas"]["Uncovered"][];
+        };
         Prior: {
             study_instance_uid: string;
             /** Format: date */
@@ -2674,6 +2509,10 @@ export interface components {
             status: number;
             detail: string;
         };
+        PushKey: {
+            /** @description applicationServerKey, in base64url. */
+            key: string;
+        };
         QualitySummary: {
             model: string;
             version: string;
@@ -2695,7 +2534,7 @@ export interface components {
             id: string;
             /** Format: date-time */
             received_at: string;
-            reason: components["schemas"]["QuarantinedReasonEnum"];
+            reason: components["schemas"]["ReasonEnum"];
             /** @description What is wrong and what to do. */
             detail: string;
             source: string;
@@ -2707,31 +2546,23 @@ export interface components {
             resolved_at: string | null;
             resolution: string;
         };
-        /**
-         * @description * `not_dicom` - Not DICOM, or not readable
-         *     * `invalid` - Required attributes missing or malformed
-         *     * `uid_conflict` - Same SOP Instance UID, other content
-         *     * `patient_conflict` - Series or study belongs to another patient or study
-         *     * `unsupported` - Class or transfer syntax not accepted
-         * @enum {string}
-         */
-        QuarantinedReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
-        RaiseRequestRequest: {
-            to: components["schemas"]["RaiseRequestToEnum"];
+        QuietDocument: {
+            id: string;
+            /** @description Id. */
+            model: string | null;
+            model_name: string;
+            finding_code: string;
+            department: string;
+            institution: string;
             reason: string;
-        };
-        /**
-         * @description * `stat` - STAT
-         *     * `asap` - ASAP
-         * @enum {string}
-         */
-        RaiseRequestToEnum: "stat" | "asap";
-        RaisedByReader: {
-            to: components["schemas"]["OrderPriorityEnum"];
-            by: components["schemas"]["Person"] | null;
+            by: components["schemas"]["Person"];
             /** Format: date-time */
-            at: string;
-            reason: string;
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: date-time */
+            ended_at: string | null;
+            stands: boolean;
         };
         RankChange: {
             /** Format: date-time */
@@ -2741,14 +2572,6 @@ export interface components {
             reasons: components["schemas"]["Reason"][];
             cause: string;
         };
-        Reader: {
-            username: string;
-            display_name: string;
-            /** @description Studies claimed. */
-            reading: number;
-            /** @description Unread studies assigned. */
-            assigned: number;
-        };
         /**
          * @description * `positive` - positive
          *     * `negative` - negative
@@ -2757,27 +2580,20 @@ export interface components {
          * @enum {string}
          */
         ReaderResultEnum: "positive" | "negative" | "uncertain" | "not_stated";
-        ReadingGroup: {
-            id: string;
-            name: string;
-            description: string;
-            /** @description Empty: all; like the other lists. */
-            modalities: string[];
-            body_parts: string[];
-            institutions: string[];
-            location_classes: string[];
-            share_before_minutes: number;
-            active: boolean;
-            version: number;
-            members: components["schemas"]["Person"][];
-            /** @description The caller reads for it. */
-            mine: boolean;
-        };
         Reason: {
             code: string;
             text: string;
             minutes: number | null;
         };
+        /**
+         * @description * `not_dicom` - Not DICOM, or not readable
+         *     * `invalid` - Required attributes missing or malformed
+         *     * `uid_conflict` - Same SOP Instance UID, other content
+         *     * `patient_conflict` - Series or study belongs to another patient or study
+         *     * `unsupported` - Class or transfer syntax not accepted
+         * @enum {string}
+         */
+        ReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
         /** @description What became of an object that was released. */
         ReleaseResult: {
             outcome: components["schemas"]["ReleaseResultOutcomeEnum"];
@@ -3017,29 +2833,6 @@ export interface components {
             /** Format: double */
             high: number;
         };
-        Shift: {
-            id: string;
-            duty: components["schemas"]["DutyEnum"];
-            person: components["schemas"]["Person"];
-            group: components["schemas"]["GroupName"] | null;
-            /** @description On call: empty means the whole house. */
-            department: string;
-            /** @description 1 is called first, 2 next. */
-            position: number;
-            /** Format: date-time */
-            starts_at: string;
-            /**
-             * Format: date-time
-             * @description The end does not belong to the shift.
-             */
-            ends_at: string;
-            note: string;
-            /** @description It came from a calendar file. */
-            imported: boolean;
-            /** Format: date-time */
-            cancelled_at: string | null;
-            is_mine: boolean;
-        };
         SignedReport: {
             id: string;
             impression: string;
@@ -3082,6 +2875,10 @@ export interface components {
          * @enum {string}
          */
         StudyStateEnum: "receiving" | "complete";
+        Subscribed: {
+            endpoint: string;
+            subscribed: boolean;
+        };
         Suggestion: {
             id: string;
             /** @description AI's words, marked as such. */
@@ -3108,11 +2905,6 @@ export interface components {
          * @enum {string}
          */
         SuggestionStateStateEnum: "accepted" | "rejected";
-        TakeOverRequestRequest: {
-            reason: string;
-            /** @description Username of whom the caller saw reading it. */
-            holder: string;
-        };
         /** @description Somebody else holds the study; or, without a holder, the caller's claim ended. */
         Taken: {
             type: string;
@@ -3129,6 +2921,10 @@ export interface components {
             who: string;
             channel: string;
             outcome: string;
+        };
+        TreatingRequest: {
+            /** @description Who treats the patient. */
+            name: string;
         };
         TriagePlan: {
             study_instance_uid: string;
@@ -3170,17 +2966,9 @@ export interface components {
          * @enum {string}
          */
         TriageRunOutcomeEnum: "positive" | "negative";
-        UnassignRequestRequest: {
-            /** @default  */
-            instead_of: string;
-        };
-        UndoRequestRequest: {
-            /** @description Id of the event, as the action's answer named it. */
-            event: number;
-        };
-        Unmatched: {
-            what: string;
-            why: string;
+        Uncovered: {
+            position: number;
+            alerts: number;
         };
         /** @description DICOM files and zip archives of them. */
         UploadRequestRequest: {
@@ -3217,21 +3005,6 @@ export interface components {
          * @enum {string}
          */
         VerdictEnum: "positive" | "negative" | "indeterminate";
-        WorklistEvent: {
-            id: string;
-            kind: components["schemas"]["ItemEventKindEnum"];
-            /** @description What happened: assigned it to Dr. B. */
-            text: string;
-            /** Format: date-time */
-            at: string;
-            /** @description Null: the clock. */
-            by: components["schemas"]["Person"] | null;
-            reason: string;
-            /** Format: date-time */
-            undone_at: string | null;
-            /** @description By the caller, now. */
-            can_undo: boolean;
-        };
         WorklistItem: {
             id: string;
             version: number;
@@ -3274,12 +3047,6 @@ export interface components {
             first_opened_at: string | null;
             /** Format: date-time */
             signed_at: string | null;
-            assigned_to: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            assigned_at: string | null;
-            held: components["schemas"]["Held"] | null;
-            raised: components["schemas"]["RaisedByReader"] | null;
-            flags: components["schemas"]["ItemMark"][];
         };
         WorklistSummary: {
             /** @description Unread: unclaimed and claimed. */
@@ -3290,8 +3057,6 @@ export interface components {
             er: number;
             ai_flags: number;
             due_30_min: number;
-            held: number;
-            assigned_to_me: number;
             /** @description Since midnight in the caller's time zone. */
             signed_today: number;
         };
@@ -3304,6 +3069,199 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    alert_fatigue_retrieve: {
+        parameters: {
+            query?: {
+                model?: string;
+                /** @description Thirty days ago, when it is left out. */
+                since?: string;
+                site?: string;
+                /** @description Of the hours; the caller's own, when it is left out. */
+                time_zone?: string;
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fatigue"];
+                };
+            };
+        };
+    };
+    alert_policies_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedAlertPolicyDocumentList"];
+                };
+            };
+        };
+    };
+    alert_policies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAlertPolicyRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewAlertPolicyRequest"];
+                "multipart/form-data": components["schemas"]["NewAlertPolicyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_activate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["ActivationRequest"];
+                "multipart/form-data": components["schemas"]["ActivationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_active_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_back_to_shipped_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["ActivationRequest"];
+                "multipart/form-data": components["schemas"]["ActivationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_preview_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyPreviewRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PolicyPreviewRequestRequest"];
+                "multipart/form-data": components["schemas"]["PolicyPreviewRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+        };
+    };
     alerts_list: {
         parameters: {
             query?: {
@@ -3383,6 +3341,41 @@ export interface operations {
             };
         };
     };
+    alerts_being_treated_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TreatingRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TreatingRequest"];
+                "multipart/form-data": components["schemas"]["TreatingRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     alerts_not_my_patient_create: {
         parameters: {
             query?: never;
@@ -3418,6 +3411,94 @@ export interface operations {
             };
         };
     };
+    alerts_people_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"][];
+                };
+            };
+        };
+    };
+    channels_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelState"][];
+                };
+            };
+        };
+    };
+    communications_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                study_instance_uid?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedCommunicationDocumentList"];
+                };
+            };
+        };
+    };
+    communications_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCommunicationRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewCommunicationRequest"];
+                "multipart/form-data": components["schemas"]["NewCommunicationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommunicationDocument"];
+                };
+            };
+        };
+    };
     er_patients_list: {
         parameters: {
             query?: {
@@ -3439,171 +3520,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PaginatedErPatientList"];
                 };
-            };
-        };
-    };
-    groups_list: {
-        parameters: {
-            query?: {
-                /** @description A page number within the paginated result set. */
-                page?: number;
-                /** @description Number of results to return per page. */
-                page_size?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaginatedReadingGroupList"];
-                };
-            };
-        };
-    };
-    groups_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewReadingGroupRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["NewReadingGroupRequest"];
-                "multipart/form-data": components["schemas"]["NewReadingGroupRequest"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReadingGroup"];
-                };
-            };
-        };
-    };
-    groups_retrieve: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReadingGroup"];
-                };
-            };
-        };
-    };
-    groups_destroy: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No response body */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    groups_partial_update: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["PatchedReadingGroupChangeRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["PatchedReadingGroupChangeRequest"];
-                "multipart/form-data": components["schemas"]["PatchedReadingGroupChangeRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReadingGroup"];
-                };
-            };
-        };
-    };
-    groups_members_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewMemberRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["NewMemberRequest"];
-                "multipart/form-data": components["schemas"]["NewMemberRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReadingGroup"];
-                };
-            };
-        };
-    };
-    groups_members_destroy: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-                username: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No response body */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -4059,6 +3975,68 @@ export interface operations {
             };
         };
     };
+    push_key_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushKey"];
+                };
+            };
+        };
+    };
+    push_subscriptions_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSubscriptionRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewSubscriptionRequest"];
+                "multipart/form-data": components["schemas"]["NewSubscriptionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscribed"];
+                };
+            };
+        };
+    };
+    push_subscriptions_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     quality_reviews_list: {
         parameters: {
             query?: {
@@ -4317,14 +4295,13 @@ export interface operations {
             };
         };
     };
-    readers_list: {
+    quiets_list: {
         parameters: {
             query?: {
                 /** @description A page number within the paginated result set. */
                 page?: number;
                 /** @description Number of results to return per page. */
                 page_size?: number;
-                search?: string;
             };
             header?: never;
             path?: never;
@@ -4337,7 +4314,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PaginatedReaderList"];
+                    "application/json": components["schemas"]["PaginatedQuietDocumentList"];
+                };
+            };
+        };
+    };
+    quiets_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewQuietRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewQuietRequest"];
+                "multipart/form-data": components["schemas"]["NewQuietRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuietDocument"];
+                };
+            };
+        };
+    };
+    quiets_end_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuietDocument"];
                 };
             };
         };
@@ -4915,251 +4938,6 @@ export interface operations {
             };
         };
     };
-    "rota_export.ics_retrieve": {
-        parameters: {
-            query?: {
-                duty?: string;
-                format?: "ics" | "json";
-                group?: number;
-                /** @description Only the caller's own. */
-                mine?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/calendar": string;
-                };
-            };
-        };
-    };
-    rota_gaps_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Gap"][];
-                };
-            };
-        };
-    };
-    rota_import_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CalendarImportRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["CalendarImportRequest"];
-                "multipart/form-data": components["schemas"]["CalendarImportRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ImportResult"];
-                };
-            };
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    rota_now_retrieve: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DutyNow"];
-                };
-            };
-        };
-    };
-    rota_people_list: {
-        parameters: {
-            query?: {
-                /** @description Reading unless said. */
-                duty?: "on_call" | "reading";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Person"][];
-                };
-            };
-        };
-    };
-    shifts_list: {
-        parameters: {
-            query?: {
-                /** @description Cancelled ones too. */
-                cancelled?: boolean;
-                department?: string;
-                /**
-                 * @description * `reading` - Reading
-                 *     * `on_call` - On call
-                 */
-                duty?: "on_call" | "reading";
-                /** @description Ends after. */
-                from?: string;
-                group?: number;
-                /** @description The caller's own. */
-                mine?: boolean;
-                /** @description A page number within the paginated result set. */
-                page?: number;
-                /** @description Number of results to return per page. */
-                page_size?: number;
-                /** @description Begins before. */
-                to?: string;
-                user?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaginatedShiftList"];
-                };
-            };
-        };
-    };
-    shifts_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewShiftRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["NewShiftRequest"];
-                "multipart/form-data": components["schemas"]["NewShiftRequest"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Shift"];
-                };
-            };
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    shifts_cancel_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CancelShiftRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["CancelShiftRequest"];
-                "multipart/form-data": components["schemas"]["CancelShiftRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Shift"];
-                };
-            };
-        };
-    };
-    shifts_give_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["GiveShiftRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["GiveShiftRequest"];
-                "multipart/form-data": components["schemas"]["GiveShiftRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Shift"];
-                };
-            };
-        };
-    };
     studies_list: {
         parameters: {
             query?: {
@@ -5305,29 +5083,8 @@ export interface operations {
                  *     * `not_analysed` - Not analysed
                  */
                 ai_status?: ("done" | "failed" | "not_analysed" | "not_applicable" | "running" | "waiting")[];
-                /**
-                 * @description * `me` - To the caller
-                 *     * `nobody` - To nobody
-                 */
-                assigned?: "me" | "nobody";
-                /**
-                 * @description * `teaching` - Teaching case
-                 *     * `peer_review` - Peer review
-                 */
-                flag?: ("peer_review" | "teaching")[];
-                /** @description Id of a reading group. */
-                group?: number;
-                /** @description Waiting for something now. */
-                held?: boolean;
                 /** @description One or more ids, by commas. */
                 id?: number[];
-                /**
-                 * @description mine: my groups' studies, those of no group, shared, assigned to me, or overdue.
-                 *
-                 *     * `mine` - Mine
-                 *     * `all` - All
-                 */
-                list?: "all" | "mine";
                 /**
                  * @description * `er` - ER
                  *     * `icu` - ICU
@@ -5349,8 +5106,6 @@ export interface operations {
                  *     * `routine` - Routine
                  */
                 priority_class?: ("asap" | "routine" | "stat")[];
-                /** @description By a reader, above the order. */
-                raised?: boolean;
                 /** @description Patient name or ID, accession number, study, reason for exam. */
                 search?: string;
                 /**
@@ -5398,41 +5153,6 @@ export interface operations {
             };
         };
     };
-    worklist_assign_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AssignRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["AssignRequestRequest"];
-                "multipart/form-data": components["schemas"]["AssignRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_claim_create: {
         parameters: {
             query?: never;
@@ -5458,128 +5178,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Taken"];
-                };
-            };
-        };
-    };
-    worklist_decline_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["DeclineRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["DeclineRequestRequest"];
-                "multipart/form-data": components["schemas"]["DeclineRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_events_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["WorklistEvent"][];
-                };
-            };
-        };
-    };
-    worklist_flags_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["FlagRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["FlagRequestRequest"];
-                "multipart/form-data": components["schemas"]["FlagRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_flags_destroy: {
-        parameters: {
-            query: {
-                kind: "peer_review" | "teaching";
-            };
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
                 };
             };
         };
@@ -5634,41 +5232,6 @@ export interface operations {
             };
         };
     };
-    worklist_hold_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["HoldRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["HoldRequestRequest"];
-                "multipart/form-data": components["schemas"]["HoldRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_opened_create: {
         parameters: {
             query?: never;
@@ -5711,41 +5274,6 @@ export interface operations {
             };
         };
     };
-    worklist_raise_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RaiseRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["RaiseRequestRequest"];
-                "multipart/form-data": components["schemas"]["RaiseRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_release_create: {
         parameters: {
             query?: never;
@@ -5775,140 +5303,6 @@ export interface operations {
             };
         };
     };
-    worklist_take_over_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TakeOverRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["TakeOverRequestRequest"];
-                "multipart/form-data": components["schemas"]["TakeOverRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_unassign_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["UnassignRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["UnassignRequestRequest"];
-                "multipart/form-data": components["schemas"]["UnassignRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_undo_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UndoRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["UndoRequestRequest"];
-                "multipart/form-data": components["schemas"]["UndoRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
-    worklist_unhold_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_instance_uid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionAnswer"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ActionRefused"];
-                };
-            };
-        };
-    };
     worklist_next_create: {
         parameters: {
             query?: never;
@@ -5923,7 +5317,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NextItem"];
+                    "application/json": components["schemas"]["WorklistItem"];
                 };
             };
             404: {

@@ -48,6 +48,15 @@ export type ErPatient = Shapes["ErPatient"];
 /** A radiologist's call: who told whom what. */
 export type Communication = Shapes["CommunicationDocument"];
 export type NewCommunication = Shapes["NewCommunicationRequest"];
+export type ChannelState = Shapes["ChannelState"];
+export type AlertPolicy = Shapes["AlertPolicyDocument"];
+export type PolicyRules = Shapes["PolicyRules"];
+export type PolicyRule = Shapes["PolicyRule"];
+export type PolicyRung = Shapes["PolicyRung"];
+export type PolicyPreview = Shapes["PolicyPreview"];
+export type Fatigue = Shapes["Fatigue"];
+export type Quiet = Shapes["QuietDocument"];
+export type NewQuiet = Shapes["NewQuietRequest"];
 
 export type Report = Shapes["Report"];
 export type ReportSection = Shapes["ReportSection"];

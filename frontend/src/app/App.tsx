@@ -17,6 +17,8 @@ const DeliveriesPage = lazy(() => import("../pages/deliveries/DeliveriesPage"));
 const ModelsPage = lazy(() => import("../pages/models/ModelsPage"));
 const ModelPage = lazy(() => import("../pages/models/ModelPage"));
 const ComparisonPage = lazy(() => import("../pages/models/ComparisonPage"));
+const FatiguePage = lazy(() => import("../pages/alerts/FatiguePage"));
+const PolicyPage = lazy(() => import("../pages/alerts/PolicyPage"));
 const RotaPage = lazy(() => import("../pages/rota/RotaPage"));
 const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
 
@@ -50,6 +52,8 @@ function Pages() {
           <Route path="/models">{guard("/models", <ModelsPage />)}</Route>
           <Route path="/models/compare">{guard("/models", <ComparisonPage />)}</Route>
           <Route path="/models/:id">{({ id }) => guard("/models", <ModelPage key={id} id={id} />)}</Route>
+          <Route path="/alert-fatigue">{guard("/alert-fatigue", <FatiguePage />)}</Route>
+          <Route path="/policies/alerts">{guard("/policies/alerts", <PolicyPage />)}</Route>
           <Route path="/guide">
             <GuidePage />
           </Route>

@@ -100,6 +100,37 @@ function UserMenu({ me }: { me: Me }) {
   );
 }
 
+function isAt(path: string, place: string): boolean {
+  return path === place || (place !== "/" && path.startsWith(`${place}/`));
+}
+
+function DepartmentMenu({ me, path }: { me: Me; path: string }) {
+  const offered = placesFor(me).filter((place) => place.department);
+  if (offered.length === 0) return null;
+  const current = offered.find((place) => isAt(path, place.path));
+  return (
+    <Menu position="bottom-start" width={190}>
+      <Menu.Target>
+        <button type="button" className={styles.place} aria-current={current ? "true" : undefined}>
+          Department{current && `: ${current.label}`} <Icon name="down" size={12} />
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {offered.map((place) => (
+          <Menu.Item
+            key={place.path}
+            component={Link}
+            href={place.path}
+            aria-current={place === current ? "page" : undefined}
+          >
+            {place.label}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
 function pageOf(path: string): PageName {
   if (path.startsWith("/read/")) return "read";
   if (path.startsWith("/quality")) return "quality";
@@ -137,20 +168,19 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
           Firstread
         </Link>
         <nav aria-label="Pages">
-          {placesFor(me).map((place) => (
-            <Link
-              key={place.path}
-              href={place.path}
-              className={styles.place}
-              aria-current={
-                path === place.path || (place.path !== "/" && path.startsWith(`${place.path}/`))
-                  ? "page"
-                  : undefined
-              }
-            >
-              {place.label}
-            </Link>
-          ))}
+          {placesFor(me)
+            .filter((place) => !place.department)
+            .map((place) => (
+              <Link
+                key={place.path}
+                href={place.path}
+                className={styles.place}
+                aria-current={isAt(path, place.path) ? "page" : undefined}
+              >
+                {place.label}
+              </Link>
+            ))}
+          <DepartmentMenu me={me} path={path} />
         </nav>
         <span className={styles.push} />
         <LiveState />

@@ -16,6 +16,8 @@ export interface Place {
   path: string;
   label: string;
   roles: readonly Role[];
+  /** About the department rather than a patient: in one menu, so that the bar stays short. */
+  department?: true;
 }
 
 /** The pages of the house and who works there. */
@@ -31,6 +33,18 @@ export const places: readonly Place[] = [
     roles: ["radiologist", "er_staff", "qa_reviewer", "pacs_administrator"],
   },
   { path: "/models", label: "Models", roles: ["pacs_administrator", "qa_reviewer"] },
+  {
+    path: "/alert-fatigue",
+    label: "Alert fatigue",
+    roles: ["radiologist", "qa_reviewer", "pacs_administrator"],
+    department: true,
+  },
+  {
+    path: "/policies/alerts",
+    label: "Alert policy",
+    roles: ["pacs_administrator", "radiologist", "er_staff", "qa_reviewer"],
+    department: true,
+  },
   { path: "/guide", label: "Guide", roles: [] },
 ];
 

@@ -10,6 +10,11 @@ export function setTimeZone(name: string | undefined): void {
   }
 }
 
+/** The zone that times are shown in: the user's own, or this computer's. */
+export function timeZone(): string {
+  return zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
 function parts(moment: number, options: Intl.DateTimeFormatOptions): Record<string, string> {
   const format = new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone });
   return Object.fromEntries(format.formatToParts(moment).map((part) => [part.type, part.value]));

@@ -31,6 +31,9 @@ const alert: Alert = {
   acknowledged_name: "",
   acknowledged_at: null,
   read_back: "",
+  being_treated_at: null,
+  being_treated_by: "",
+  deliveries: [],
   preview_url: "",
   caption: "not for diagnostic use",
 };
