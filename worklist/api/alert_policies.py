@@ -231,7 +231,8 @@ def _sentence(rule: ladders.Rule) -> str:
         + (f"after {rung.seconds} s" if number < rule.last else f"again every {rung.seconds} s")
         for number, rung in enumerate(rule.rungs)
     ]
-    return f"{rule.name} ({'; '.join(asked) or 'everything'}): " + " → ".join(steps)
+    title = f"{rule.name} ({'; '.join(asked)})" if asked else rule.name
+    return f"{title}: " + " → ".join(steps)
 
 
 def _plain(document: Any) -> dict[str, Any]:
