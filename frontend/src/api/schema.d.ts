@@ -406,7 +406,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Studies that both analysed: how often they agree, and the cases on which they do not. */
+        /**
+         * @description Studies that both analysed: how often they agree, and the cases on which they do not.
+         *
+         *     Of a signed report its structured conclusion is shown, not its text: administrators read no reports.
+         */
         get: operations["models_compare_retrieve"];
         put?: never;
         post?: never;
@@ -685,6 +689,23 @@ export interface paths {
         put?: never;
         /** @description It rings again. */
         post: operations["quiets_end_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/readers/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Readers whose name has every word of `search`, by name. */
+        get: operations["readers_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1085,6 +1106,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worklist/{study_instance_uid}/assign/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Give the study to a reader; 409 when somebody assigned it to another meanwhile. */
+        post: operations["worklist_assign_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worklist/{study_instance_uid}/claim/": {
         parameters: {
             query?: never;
@@ -1097,6 +1135,58 @@ export interface paths {
         /** @description Hold the study for the caller; 409 names who holds it already. */
         post: operations["worklist_claim_create"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/decline/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say no: `next` does not offer the study to the caller again within two hours. */
+        post: operations["worklist_decline_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/events/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What people did with the study, the latest first (at most 100). */
+        get: operations["worklist_events_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/flags/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Mark the study for teaching or peer review. */
+        post: operations["worklist_flags_create"];
+        /** @description Take a mark away. */
+        delete: operations["worklist_flags_destroy"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1130,6 +1220,23 @@ export interface paths {
         get: operations["worklist_history_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/hold/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Put the study aside until something is there, at the latest until it is due. */
+        post: operations["worklist_hold_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1170,6 +1277,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worklist/{study_instance_uid}/raise/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Rank the study as more urgent than its order says; only upwards. */
+        post: operations["worklist_raise_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worklist/{study_instance_uid}/release/": {
         parameters: {
             query?: never;
@@ -1187,6 +1311,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worklist/{study_instance_uid}/take-over/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take the study from the reader who holds it; they hear at once and their draft stays. */
+        post: operations["worklist_take_over_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/unassign/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Give the study to nobody. */
+        post: operations["worklist_unassign_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/undo/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take back one's own act; 409 when something changed since. */
+        post: operations["worklist_undo_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/unhold/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What the study waited for is there. */
+        post: operations["worklist_unhold_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worklist/next/": {
         parameters: {
             query?: never;
@@ -1196,7 +1388,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Claim the first free study for the caller; 404 when nothing is free. */
+        /** @description Claim the study the caller should read next, and say why; 404 when none is free for them. */
         post: operations["worklist_next_create"];
         delete?: never;
         options?: never;
@@ -1230,6 +1422,22 @@ export interface components {
             name: string;
             /** @description The result, repeated in their words. */
             read_back: string;
+        };
+        ActionAnswer: {
+            item: components["schemas"]["WorklistItem"];
+            /** @description Id to undo; null when nothing changed. */
+            event: string | null;
+        };
+        /** @description Somebody was faster, or the act makes no sense any more; `row` is the item as it is now. */
+        ActionRefused: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            at: string | null;
+            row: components["schemas"]["WorklistItem"];
         };
         ActivationRequest: {
             reason: string;
@@ -1405,6 +1613,17 @@ export interface components {
             completed_at: string | null;
             series: components["schemas"]["ArchiveSeries"][];
         };
+        AssignRequestRequest: {
+            /** @description A radiologist. */
+            username: string;
+            /** @default  */
+            reason: string;
+            /**
+             * @description Username it was assigned to when the caller looked; empty: nobody.
+             * @default
+             */
+            instead_of: string;
+        };
         /** @enum {unknown} */
         BlankEnum: "";
         /**
@@ -1476,6 +1695,8 @@ export interface components {
             code: string;
             a: components["schemas"]["ComparedAnswer"];
             b: components["schemas"]["ComparedAnswer"];
+            /** @description null: no report is signed yet. */
+            report: components["schemas"]["ComparedReport"] | null;
         };
         ComparedFinding: {
             code: string;
@@ -1493,6 +1714,27 @@ export interface components {
             version: string;
             state: components["schemas"]["ModelStateEnum"];
         };
+        ComparedReport: {
+            /**
+             * @description What the signed report says of the finding; not_stated: it does not say.
+             *
+             *     * `present` - present
+             *     * `absent` - absent
+             *     * `indeterminate` - indeterminate
+             *     * `not_stated` - not_stated
+             */
+            conclusion: components["schemas"]["ConclusionEnum"];
+            state: components["schemas"]["ComparedReportStateEnum"];
+            /** Format: date-time */
+            signed_at: string;
+        };
+        /**
+         * @description * `final` - Final
+         *     * `addendum` - Final with addendum
+         *     * `corrected` - Corrected
+         * @enum {string}
+         */
+        ComparedReportStateEnum: "final" | "addendum" | "corrected";
         Conclusion: {
             code: string;
             scheme: string;
@@ -1501,6 +1743,14 @@ export interface components {
             /** @description Must be stated before signing. */
             required: boolean;
         };
+        /**
+         * @description * `present` - present
+         *     * `absent` - absent
+         *     * `indeterminate` - indeterminate
+         *     * `not_stated` - not_stated
+         * @enum {string}
+         */
+        ConclusionEnum: "present" | "absent" | "indeterminate" | "not_stated";
         ConclusionValueRequest: {
             code: string;
             value: components["schemas"]["ValueEnum"] | components["schemas"]["BlankEnum"];
@@ -1559,6 +1809,9 @@ export interface components {
              *     * `uncertain` - Uncertain
              */
             decision: (components["schemas"]["DecisionEnum"] | components["schemas"]["NullEnum"]) | null;
+        };
+        DeclineRequestRequest: {
+            reason: string;
         };
         DecliningRequest: {
             /** @description Why this is not the caller's patient. */
@@ -1705,6 +1958,11 @@ export interface components {
             /** @description On a worklist item: what a slower model says. Moves no deadline. */
             second_opinion: components["schemas"]["SecondOpinion"] | null;
         };
+        FlagRequestRequest: {
+            kind: components["schemas"]["ItemFlagKindEnum"];
+            /** @default  */
+            note: string;
+        };
         /**
          * @description * `department` - department
          *     * `er` - er
@@ -1713,6 +1971,67 @@ export interface components {
          * @enum {string}
          */
         GroupEnum: "department" | "er" | "readers" | "on_call";
+        Held: {
+            reason: components["schemas"]["HoldReasonEnum"];
+            note: string;
+            by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: date-time
+             * @description Never after due_at.
+             */
+            until: string;
+        };
+        /**
+         * @description * `priors` - Waiting for priors
+         *     * `contrast` - Waiting for the contrast phase
+         *     * `images` - Waiting for missing images
+         *     * `information` - Waiting for clinical information
+         * @enum {string}
+         */
+        HoldReasonEnum: "priors" | "contrast" | "images" | "information";
+        HoldRequestRequest: {
+            reason: components["schemas"]["HoldReasonEnum"];
+            /** @default  */
+            note: string;
+            /**
+             * Format: date-time
+             * @description At the latest until it is due.
+             */
+            until?: string | null;
+        };
+        /**
+         * @description * `claimed` - Claimed
+         *     * `released` - Released
+         *     * `expired` - Claim expired
+         *     * `taken_over` - Taken over
+         *     * `assigned` - Assigned
+         *     * `declined` - Declined
+         *     * `held` - Held
+         *     * `unheld` - Hold ended
+         *     * `raised` - Priority raised
+         *     * `flagged` - Flag set
+         *     * `unflagged` - Flag removed
+         *     * `handed_over` - Handed over
+         *     * `shared` - Opened to others
+         *     * `undone` - Undone
+         * @enum {string}
+         */
+        ItemEventKindEnum: "claimed" | "released" | "expired" | "taken_over" | "assigned" | "declined" | "held" | "unheld" | "raised" | "flagged" | "unflagged" | "handed_over" | "shared" | "undone";
+        /**
+         * @description * `teaching` - Teaching case
+         *     * `peer_review` - Peer review
+         * @enum {string}
+         */
+        ItemFlagKindEnum: "teaching" | "peer_review";
+        ItemMark: {
+            kind: components["schemas"]["ItemFlagKindEnum"];
+            note: string;
+            by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            at: string;
+        };
         /**
          * @description * `open` - Open
          *     * `claimed` - Claimed
@@ -1981,6 +2300,57 @@ export interface components {
             auth: string;
             browser?: string;
         };
+        NextItem: {
+            id: string;
+            version: number;
+            study_instance_uid: string;
+            accession_number: string;
+            modality: string;
+            study_description: string;
+            /** Format: date */
+            study_date: string | null;
+            body_part: string;
+            patient: components["schemas"]["Patient"];
+            priority_class: components["schemas"]["OrderPriorityEnum"];
+            location_class: components["schemas"]["LocationClassEnum"];
+            location: string;
+            reason_for_exam: string;
+            state: components["schemas"]["ItemStateEnum"];
+            claimed_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            claim_expires_at: string | null;
+            is_mine: boolean;
+            /** Format: date-time */
+            arrived_at: string;
+            /** Format: date-time */
+            completed_at: string | null;
+            study_state: components["schemas"]["StudyStateEnum"];
+            number_of_series: number;
+            number_of_instances: number;
+            /** Format: date-time */
+            due_at: string;
+            /** Format: date-time */
+            due_without_ai_at: string;
+            reasons: components["schemas"]["Reason"][];
+            ai_status: components["schemas"]["AiStatusEnum"];
+            ai_reason: string;
+            findings: components["schemas"]["Finding"][];
+            prior_count: number;
+            report_id: string | null;
+            report_state: (components["schemas"]["ReportStateEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** Format: date-time */
+            first_opened_at: string | null;
+            /** Format: date-time */
+            signed_at: string | null;
+            assigned_to: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            assigned_at: string | null;
+            held: components["schemas"]["Held"] | null;
+            raised: components["schemas"]["RaisedByReader"] | null;
+            flags: components["schemas"]["ItemMark"][];
+            /** @description Why this study, and what was passed over, in words. */
+            why: string;
+        };
         NextStep: {
             /** Format: date-time */
             at: string;
@@ -2228,6 +2598,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["QuietDocument"][];
+        };
+        PaginatedReaderList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Reader"][];
         };
         PaginatedReportDeliveryList: {
             /** @example 123 */
@@ -2534,7 +2919,7 @@ export interface components {
             id: string;
             /** Format: date-time */
             received_at: string;
-            reason: components["schemas"]["ReasonEnum"];
+            reason: components["schemas"]["QuarantinedReasonEnum"];
             /** @description What is wrong and what to do. */
             detail: string;
             source: string;
@@ -2546,6 +2931,15 @@ export interface components {
             resolved_at: string | null;
             resolution: string;
         };
+        /**
+         * @description * `not_dicom` - Not DICOM, or not readable
+         *     * `invalid` - Required attributes missing or malformed
+         *     * `uid_conflict` - Same SOP Instance UID, other content
+         *     * `patient_conflict` - Series or study belongs to another patient or study
+         *     * `unsupported` - Class or transfer syntax not accepted
+         * @enum {string}
+         */
+        QuarantinedReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
         QuietDocument: {
             id: string;
             /** @description Id. */
@@ -2564,6 +2958,23 @@ export interface components {
             ended_at: string | null;
             stands: boolean;
         };
+        RaiseRequestRequest: {
+            to: components["schemas"]["RaiseRequestToEnum"];
+            reason: string;
+        };
+        /**
+         * @description * `stat` - STAT
+         *     * `asap` - ASAP
+         * @enum {string}
+         */
+        RaiseRequestToEnum: "stat" | "asap";
+        RaisedByReader: {
+            to: components["schemas"]["OrderPriorityEnum"];
+            by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            at: string;
+            reason: string;
+        };
         RankChange: {
             /** Format: date-time */
             at: string;
@@ -2571,6 +2982,14 @@ export interface components {
             due_at: string;
             reasons: components["schemas"]["Reason"][];
             cause: string;
+        };
+        Reader: {
+            username: string;
+            display_name: string;
+            /** @description Studies claimed. */
+            reading: number;
+            /** @description Unread studies assigned. */
+            assigned: number;
         };
         /**
          * @description * `positive` - positive
@@ -2585,15 +3004,6 @@ export interface components {
             text: string;
             minutes: number | null;
         };
-        /**
-         * @description * `not_dicom` - Not DICOM, or not readable
-         *     * `invalid` - Required attributes missing or malformed
-         *     * `uid_conflict` - Same SOP Instance UID, other content
-         *     * `patient_conflict` - Series or study belongs to another patient or study
-         *     * `unsupported` - Class or transfer syntax not accepted
-         * @enum {string}
-         */
-        ReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
         /** @description What became of an object that was released. */
         ReleaseResult: {
             outcome: components["schemas"]["ReleaseResultOutcomeEnum"];
@@ -2905,6 +3315,11 @@ export interface components {
          * @enum {string}
          */
         SuggestionStateStateEnum: "accepted" | "rejected";
+        TakeOverRequestRequest: {
+            reason: string;
+            /** @description Username of whom the caller saw reading it. */
+            holder: string;
+        };
         /** @description Somebody else holds the study; or, without a holder, the caller's claim ended. */
         Taken: {
             type: string;
@@ -2966,9 +3381,17 @@ export interface components {
          * @enum {string}
          */
         TriageRunOutcomeEnum: "positive" | "negative";
+        UnassignRequestRequest: {
+            /** @default  */
+            instead_of: string;
+        };
         Uncovered: {
             position: number;
             alerts: number;
+        };
+        UndoRequestRequest: {
+            /** @description Id of the event, as the action's answer named it. */
+            event: number;
         };
         /** @description DICOM files and zip archives of them. */
         UploadRequestRequest: {
@@ -3005,6 +3428,21 @@ export interface components {
          * @enum {string}
          */
         VerdictEnum: "positive" | "negative" | "indeterminate";
+        WorklistEvent: {
+            id: string;
+            kind: components["schemas"]["ItemEventKindEnum"];
+            /** @description What happened: assigned it to Dr. B. */
+            text: string;
+            /** Format: date-time */
+            at: string;
+            /** @description Null: the clock. */
+            by: components["schemas"]["Person"] | null;
+            reason: string;
+            /** Format: date-time */
+            undone_at: string | null;
+            /** @description By the caller, now. */
+            can_undo: boolean;
+        };
         WorklistItem: {
             id: string;
             version: number;
@@ -3047,6 +3485,12 @@ export interface components {
             first_opened_at: string | null;
             /** Format: date-time */
             signed_at: string | null;
+            assigned_to: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            assigned_at: string | null;
+            held: components["schemas"]["Held"] | null;
+            raised: components["schemas"]["RaisedByReader"] | null;
+            flags: components["schemas"]["ItemMark"][];
         };
         WorklistSummary: {
             /** @description Unread: unclaimed and claimed. */
@@ -3057,6 +3501,8 @@ export interface components {
             er: number;
             ai_flags: number;
             due_30_min: number;
+            held: number;
+            assigned_to_me: number;
             /** @description Since midnight in the caller's time zone. */
             signed_today: number;
         };
@@ -4365,6 +4811,31 @@ export interface operations {
             };
         };
     };
+    readers_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReaderList"];
+                };
+            };
+        };
+    };
     report_deliveries_list: {
         parameters: {
             query?: {
@@ -5083,6 +5554,18 @@ export interface operations {
                  *     * `not_analysed` - Not analysed
                  */
                 ai_status?: ("done" | "failed" | "not_analysed" | "not_applicable" | "running" | "waiting")[];
+                /**
+                 * @description * `me` - To the caller
+                 *     * `nobody` - To nobody
+                 */
+                assigned?: "me" | "nobody";
+                /**
+                 * @description * `teaching` - Teaching case
+                 *     * `peer_review` - Peer review
+                 */
+                flag?: ("peer_review" | "teaching")[];
+                /** @description Waiting for something now. */
+                held?: boolean;
                 /** @description One or more ids, by commas. */
                 id?: number[];
                 /**
@@ -5106,6 +5589,8 @@ export interface operations {
                  *     * `routine` - Routine
                  */
                 priority_class?: ("asap" | "routine" | "stat")[];
+                /** @description By a reader, above the order. */
+                raised?: boolean;
                 /** @description Patient name or ID, accession number, study, reason for exam. */
                 search?: string;
                 /**
@@ -5153,6 +5638,41 @@ export interface operations {
             };
         };
     };
+    worklist_assign_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["AssignRequestRequest"];
+                "multipart/form-data": components["schemas"]["AssignRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
     worklist_claim_create: {
         parameters: {
             query?: never;
@@ -5178,6 +5698,128 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Taken"];
+                };
+            };
+        };
+    };
+    worklist_decline_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeclineRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["DeclineRequestRequest"];
+                "multipart/form-data": components["schemas"]["DeclineRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
+    worklist_events_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorklistEvent"][];
+                };
+            };
+        };
+    };
+    worklist_flags_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlagRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["FlagRequestRequest"];
+                "multipart/form-data": components["schemas"]["FlagRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
+    worklist_flags_destroy: {
+        parameters: {
+            query: {
+                kind: "peer_review" | "teaching";
+            };
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
                 };
             };
         };
@@ -5232,6 +5874,41 @@ export interface operations {
             };
         };
     };
+    worklist_hold_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["HoldRequestRequest"];
+                "multipart/form-data": components["schemas"]["HoldRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
     worklist_opened_create: {
         parameters: {
             query?: never;
@@ -5274,6 +5951,41 @@ export interface operations {
             };
         };
     };
+    worklist_raise_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RaiseRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["RaiseRequestRequest"];
+                "multipart/form-data": components["schemas"]["RaiseRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
     worklist_release_create: {
         parameters: {
             query?: never;
@@ -5303,6 +6015,140 @@ export interface operations {
             };
         };
     };
+    worklist_take_over_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TakeOverRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TakeOverRequestRequest"];
+                "multipart/form-data": components["schemas"]["TakeOverRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
+    worklist_unassign_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UnassignRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["UnassignRequestRequest"];
+                "multipart/form-data": components["schemas"]["UnassignRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
+    worklist_undo_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["UndoRequestRequest"];
+                "multipart/form-data": components["schemas"]["UndoRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
+    worklist_unhold_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
     worklist_next_create: {
         parameters: {
             query?: never;
@@ -5317,7 +6163,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WorklistItem"];
+                    "application/json": components["schemas"]["NextItem"];
                 };
             };
             404: {

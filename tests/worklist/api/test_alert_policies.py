@@ -56,7 +56,7 @@ def test_a_site_without_a_policy_has_the_houses_own(nurse):
     found = nurse.get(f"{PATH}active/")
     assert_matches(found, "AlertPolicyDocument")
     assert (found["version"], found["id"]) == ("shipped", None)
-    assert found["words"][0].startswith("every alert (everything): ER staff of the department by page")
+    assert found["words"][0].startswith("every alert: ER staff of the department by page")
 
 
 def test_a_draft_does_nothing_until_it_is_activated_and_open_alerts_keep_theirs(admin):

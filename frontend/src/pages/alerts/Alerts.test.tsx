@@ -30,7 +30,7 @@ const policy = (part: Partial<AlertPolicy> = {}): AlertPolicy => ({
   version: "shipped",
   state: "active",
   document: { rules: [rule("bleeds", ["1386000"]), rule("strokes", ["230690007"]), rule("all others")] },
-  words: ["all others (everything): the department by page, after 120 s"],
+  words: ["all others: the department by page, after 120 s"],
   reason: "",
   created_by: null,
   created_at: null,
