@@ -8,7 +8,7 @@ as failed, and an alert of which nothing arrived goes on at once.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import transaction
@@ -114,7 +114,7 @@ def _failed(delivery: Delivery, error: NotSent) -> None:
     )
 
 
-def _end(delivery: Delivery, event: str, outcome: str = "", **values: object) -> None:
+def _end(delivery: Delivery, event: str, outcome: str = "", **values: Any) -> None:
     """Write how the attempt ended, unless somebody else took over meanwhile."""
     with transaction.atomic():
         try:

@@ -406,7 +406,7 @@ def _first_that_reaches(
 
     The last rung always counts: its pages belong to the whole ER.
     """
-    skipped = []
+    skipped: list[Telling] = []
     while True:
         found = telling.plan(rule, number, department=department, at=now)
         if found.reaches_anybody or number >= rule.last:
