@@ -278,6 +278,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/groups/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description By name, closed ones too. */
+        get: operations["groups_list"];
+        put?: never;
+        /** @description A new group; studies that match its rule belong to it at once. */
+        post: operations["groups_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/groups/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One group. */
+        get: operations["groups_retrieve"];
+        put?: never;
+        post?: never;
+        /** @description Close the group: its past stays, its studies belong to it no more. */
+        delete: operations["groups_destroy"];
+        options?: never;
+        head?: never;
+        /** @description Change name or rule, close or open it; unread studies follow at once. */
+        patch: operations["groups_partial_update"];
+        trace?: never;
+    };
+    "/api/groups/{id}/members/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Let a radiologist read for the group. */
+        post: operations["groups_members_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/groups/{id}/members/{username}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Take somebody out of the group; their shifts stay and cover it no more. */
+        delete: operations["groups_members_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me/": {
         parameters: {
             query?: never;
@@ -987,6 +1058,143 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/rota/export.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description From 30 days ago on; at most 2,000 shifts. */
+        get: operations["rota_export.ics_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rota/gaps/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Gaps in order of time; a group without a calendar has none. */
+        get: operations["rota_gaps_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rota/import/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say what the file would add, change and cancel, or do it; the same file twice changes nothing. */
+        post: operations["rota_import_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rota/now/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Readers and people on call, and the groups that nobody reads for. */
+        get: operations["rota_now_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rota/people/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description People who may have the duty, by name; at most 500. */
+        get: operations["rota_people_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shifts/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Shifts between `from` and `to`, or all that are not over. */
+        get: operations["shifts_list"];
+        put?: never;
+        /** @description Plan a shift; one that overlaps another of the same person and duty is refused in words. */
+        post: operations["shifts_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shifts/{id}/cancel/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take it off the calendar, with a reason. */
+        post: operations["shifts_cancel_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/shifts/{id}/give/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Give what is left of it to somebody else, with a reason; answers the new shift. */
+        post: operations["shifts_give_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/": {
         parameters: {
             query?: never;
@@ -1626,6 +1834,27 @@ export interface components {
         };
         /** @enum {unknown} */
         BlankEnum: "";
+        CalendarImportRequest: {
+            /** @description The text of an iCalendar file (.ics). */
+            calendar: string;
+            /**
+             * @description Say what would happen, and do nothing.
+             * @default true
+             */
+            dry_run: boolean;
+            /** @default reading */
+            duty: components["schemas"]["DutyEnum"];
+            group?: number | null;
+            department?: string;
+            /**
+             * @description The file is the whole plan of this duty and group: cancel what an earlier one planned.
+             * @default false
+             */
+            complete: boolean;
+        };
+        CancelShiftRequest: {
+            reason: string;
+        };
         /**
          * @description * `1` - 1
          *     * `2` - 2
@@ -1861,6 +2090,21 @@ export interface components {
         DiscardingRequest: {
             reason: string;
         };
+        /**
+         * @description * `reading` - Reading
+         *     * `on_call` - On call
+         * @enum {string}
+         */
+        DutyEnum: "reading" | "on_call";
+        DutyNow: {
+            /** Format: date-time */
+            at: string;
+            reading: components["schemas"]["Shift"][];
+            /** @description Who is called first at the head. */
+            on_call: components["schemas"]["Shift"][];
+            /** @description Groups nobody reads for now: their studies go to all. */
+            uncovered: components["schemas"]["GroupName"][];
+        };
         /** @description Whether a peer answers. */
         EchoResult: {
             ok: boolean;
@@ -1963,6 +2207,23 @@ export interface components {
             /** @default  */
             note: string;
         };
+        Gap: {
+            duty: components["schemas"]["DutyEnum"];
+            group: components["schemas"]["GroupName"] | null;
+            department: string;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            /** @description False: the group has no reader at all. */
+            has_members: boolean;
+            /** @description The whole in words, in the caller's time zone. */
+            text: string;
+        };
+        GiveShiftRequest: {
+            username: string;
+            reason: string;
+        };
         /**
          * @description * `department` - department
          *     * `er` - er
@@ -1971,6 +2232,10 @@ export interface components {
          * @enum {string}
          */
         GroupEnum: "department" | "er" | "readers" | "on_call";
+        GroupName: {
+            id: string;
+            name: string;
+        };
         Held: {
             reason: components["schemas"]["HoldReasonEnum"];
             note: string;
@@ -2000,6 +2265,18 @@ export interface components {
              * @description At the latest until it is due.
              */
             until?: string | null;
+        };
+        ImportResult: {
+            dry_run: boolean;
+            added: string[];
+            changed: string[];
+            cancelled: string[];
+            /** @description Cancelled or given away here: the file does not undo that. */
+            kept: string[];
+            unmatched: components["schemas"]["Unmatched"][];
+            unchanged: number;
+            /** @description Past; left as it was. */
+            over: number;
         };
         /**
          * @description * `claimed` - Claimed
@@ -2278,6 +2555,9 @@ export interface components {
             content?: components["schemas"]["ContentEnum"];
             secret?: string;
         };
+        NewMemberRequest: {
+            username: string;
+        };
         NewQuietRequest: {
             model?: number | null;
             finding_code?: string;
@@ -2290,8 +2570,29 @@ export interface components {
              */
             expires_at: string;
         };
+        NewReadingGroupRequest: {
+            name: string;
+            description?: string;
+            modalities?: string[];
+            body_parts?: string[];
+            institutions?: string[];
+            location_classes?: components["schemas"]["LocationClassEnum"][];
+            share_before_minutes?: number;
+        };
         NewReportRequest: {
             study_instance_uid: string;
+        };
+        NewShiftRequest: {
+            duty: components["schemas"]["DutyEnum"];
+            username: string;
+            group?: number | null;
+            department?: string;
+            position?: number;
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            note?: string;
         };
         NewSubscriptionRequest: {
             /** Format: uri */
@@ -2614,6 +2915,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Reader"][];
         };
+        PaginatedReadingGroupList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["ReadingGroup"][];
+        };
         PaginatedReportDeliveryList: {
             /** @example 123 */
             count: number;
@@ -2673,6 +2989,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Review"][];
+        };
+        PaginatedShiftList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Shift"][];
         };
         PaginatedTriagePlanList: {
             /** @example 123 */
@@ -2740,6 +3071,16 @@ export interface components {
         PatchedMeChangeRequest: {
             /** @description IANA name; empty means the browser's. */
             time_zone?: string;
+        };
+        PatchedReadingGroupChangeRequest: {
+            name?: string;
+            description?: string;
+            modalities?: string[];
+            body_parts?: string[];
+            institutions?: string[];
+            location_classes?: components["schemas"]["LocationClassEnum"][];
+            share_before_minutes?: number;
+            active?: boolean;
         };
         PatchedReportEditRequest: {
             version?: number;
@@ -2999,6 +3340,22 @@ export interface components {
          * @enum {string}
          */
         ReaderResultEnum: "positive" | "negative" | "uncertain" | "not_stated";
+        ReadingGroup: {
+            id: string;
+            name: string;
+            description: string;
+            /** @description Empty: all; like the other lists. */
+            modalities: string[];
+            body_parts: string[];
+            institutions: string[];
+            location_classes: string[];
+            share_before_minutes: number;
+            active: boolean;
+            version: number;
+            members: components["schemas"]["Person"][];
+            /** @description The caller reads for it. */
+            mine: boolean;
+        };
         Reason: {
             code: string;
             text: string;
@@ -3243,6 +3600,29 @@ export interface components {
             /** Format: double */
             high: number;
         };
+        Shift: {
+            id: string;
+            duty: components["schemas"]["DutyEnum"];
+            person: components["schemas"]["Person"];
+            group: components["schemas"]["GroupName"] | null;
+            /** @description On call: empty means the whole house. */
+            department: string;
+            /** @description 1 is called first, 2 next. */
+            position: number;
+            /** Format: date-time */
+            starts_at: string;
+            /**
+             * Format: date-time
+             * @description The end does not belong to the shift.
+             */
+            ends_at: string;
+            note: string;
+            /** @description It came from a calendar file. */
+            imported: boolean;
+            /** Format: date-time */
+            cancelled_at: string | null;
+            is_mine: boolean;
+        };
         SignedReport: {
             id: string;
             impression: string;
@@ -3392,6 +3772,10 @@ export interface components {
         UndoRequestRequest: {
             /** @description Id of the event, as the action's answer named it. */
             event: number;
+        };
+        Unmatched: {
+            what: string;
+            why: string;
         };
         /** @description DICOM files and zip archives of them. */
         UploadRequestRequest: {
@@ -3966,6 +4350,171 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PaginatedErPatientList"];
                 };
+            };
+        };
+    };
+    groups_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReadingGroupList"];
+                };
+            };
+        };
+    };
+    groups_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReadingGroupRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewReadingGroupRequest"];
+                "multipart/form-data": components["schemas"]["NewReadingGroupRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    groups_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedReadingGroupChangeRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PatchedReadingGroupChangeRequest"];
+                "multipart/form-data": components["schemas"]["PatchedReadingGroupChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_members_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMemberRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewMemberRequest"];
+                "multipart/form-data": components["schemas"]["NewMemberRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingGroup"];
+                };
+            };
+        };
+    };
+    groups_members_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -5409,6 +5958,251 @@ export interface operations {
             };
         };
     };
+    "rota_export.ics_retrieve": {
+        parameters: {
+            query?: {
+                duty?: string;
+                format?: "ics" | "json";
+                group?: number;
+                /** @description Only the caller's own. */
+                mine?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
+                };
+            };
+        };
+    };
+    rota_gaps_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gap"][];
+                };
+            };
+        };
+    };
+    rota_import_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalendarImportRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["CalendarImportRequest"];
+                "multipart/form-data": components["schemas"]["CalendarImportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportResult"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rota_now_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyNow"];
+                };
+            };
+        };
+    };
+    rota_people_list: {
+        parameters: {
+            query?: {
+                /** @description Reading unless said. */
+                duty?: "on_call" | "reading";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Person"][];
+                };
+            };
+        };
+    };
+    shifts_list: {
+        parameters: {
+            query?: {
+                /** @description Cancelled ones too. */
+                cancelled?: boolean;
+                department?: string;
+                /**
+                 * @description * `reading` - Reading
+                 *     * `on_call` - On call
+                 */
+                duty?: "on_call" | "reading";
+                /** @description Ends after. */
+                from?: string;
+                group?: number;
+                /** @description The caller's own. */
+                mine?: boolean;
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /** @description Begins before. */
+                to?: string;
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedShiftList"];
+                };
+            };
+        };
+    };
+    shifts_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShiftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewShiftRequest"];
+                "multipart/form-data": components["schemas"]["NewShiftRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shift"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shifts_cancel_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelShiftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["CancelShiftRequest"];
+                "multipart/form-data": components["schemas"]["CancelShiftRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shift"];
+                };
+            };
+        };
+    };
+    shifts_give_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GiveShiftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["GiveShiftRequest"];
+                "multipart/form-data": components["schemas"]["GiveShiftRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shift"];
+                };
+            };
+        };
+    };
     studies_list: {
         parameters: {
             query?: {
@@ -5564,10 +6358,19 @@ export interface operations {
                  *     * `peer_review` - Peer review
                  */
                 flag?: ("peer_review" | "teaching")[];
+                /** @description Id of a reading group. */
+                group?: number;
                 /** @description Waiting for something now. */
                 held?: boolean;
                 /** @description One or more ids, by commas. */
                 id?: number[];
+                /**
+                 * @description mine: my groups' studies, those of no group, shared, assigned to me, or overdue.
+                 *
+                 *     * `mine` - Mine
+                 *     * `all` - All
+                 */
+                list?: "all" | "mine";
                 /**
                  * @description * `er` - ER
                  *     * `icu` - ICU

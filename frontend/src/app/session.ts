@@ -31,6 +31,7 @@ export const places: readonly Place[] = [
     path: "/rota",
     label: "Rota",
     roles: ["radiologist", "er_staff", "qa_reviewer", "pacs_administrator"],
+    department: true,
   },
   { path: "/models", label: "Models", roles: ["pacs_administrator", "qa_reviewer"] },
   {
