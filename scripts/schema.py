@@ -1,4 +1,4 @@
-"""`python -m scripts.schema [--check]`: the OpenAPI document and the front end's types from it."""
+"""`python -m scripts.schema [--check]`: the OpenAPI document, and the front end's types of API and WebSocket."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts import environment
+from scripts import environment, live_types
 
 SCHEMA = environment.FRONTEND / "schema.yml"
 TYPES = environment.FRONTEND / "src" / "api" / "schema.d.ts"
 
 
 def main() -> int:
-    """Write both files, or with --check compare them with what the code says now."""
+    """Write the files, or with --check compare them with what the code says now."""
     check = "--check" in sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         schema, types = Path(folder) / "schema.yml", Path(folder) / "schema.d.ts"
@@ -40,7 +40,9 @@ def main() -> int:
             stdout=subprocess.DEVNULL,
             env={**os.environ, **environment.node_environment()},
         )
-        pairs = ((schema, SCHEMA), (types, TYPES))
+        live = Path(folder) / "messages.ts"
+        live.write_text(live_types.text())
+        pairs = ((schema, SCHEMA), (types, TYPES), (live, live_types.TYPES))
         if not check:
             for made, kept in pairs:
                 kept.write_text(made.read_text())
@@ -52,7 +54,8 @@ def main() -> int:
         ]
     for path in stale:
         print(
-            f"{path} is not what the API says now. Run: .venv/bin/python -m scripts.schema", file=sys.stderr
+            f"{path} is not what the server says now. Run: .venv/bin/python -m scripts.schema",
+            file=sys.stderr,
         )
     return 1 if stale else 0
 

@@ -8,119 +8,88 @@ import json
 import uuid
 from typing import Any
 
-import structlog
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.db import DatabaseError
+from channels.generic.websocket import AsyncWebsocketConsumer
 
 from worklist.live import access, selectors, services
-from worklist.live.messages import Hello, Ping, ProtocolError, Resync, ServerMessage, parse
-
-log = structlog.get_logger(__name__)
+from worklist.live.hub import hub
+from worklist.live.messages import Hello, ProtocolError, Resync, ServerMessage, parse
 
 NOT_SIGNED_IN = 4401
 NOT_UNDERSTOOD = 4400
-TRY_AGAIN = 1011
 
 
-class LiveConsumer(AsyncJsonWebsocketConsumer):
+class LiveConsumer(AsyncWebsocketConsumer):
     """Tells one page what changed.
 
-    The channel layer drops messages when a slow page's inbox is full. Every ping therefore compares
-    what was forwarded with the log and sends what is missing.
+    The hub offers what it hears; a task of the page's own sends it, so that a slow page holds up no other.
+    A page that does not read loses its queue and is told to read everything anew.
     """
 
-    ping_seconds = 20.0
-    pings_between_checks = 3
+    # No subscription of its own: the hub listens for all pages of the process.
+    channel_layer_alias = "none"
+    longest_queue = 100
 
     visitor: access.Visitor | None = None
-    forwarded = 0
-    _pinging: asyncio.Task[None] | None = None
+    _sending: asyncio.Task[None] | None = None
+    _closing: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         self.connection = str(uuid.uuid4())
+        self._queue: asyncio.Queue[str] = asyncio.Queue(self.longest_queue)
         await self.accept()
         self.visitor = await database_sync_to_async(access.admit)(self.scope, self.connection)
         if self.visitor is None:
             # Closed after accepting, because browsers show no reason for a refused handshake.
             await self.close(NOT_SIGNED_IN)
             return
-        await self.channel_layer.group_add(services.EVERYBODY, self.channel_name)
-        await self.channel_layer.group_add(self._session_group(), self.channel_name)
-        # Read after joining: whatever commits from here on is either in this number or forwarded.
-        self.forwarded = await database_sync_to_async(selectors.latest_seq)()
-        await self._say(Hello(seq=self.forwarded))
-        self._pinging = asyncio.create_task(self._ping())
+        await hub().join(self)
+        # Read after joining: whatever commits from here on is either in this number or offered.
+        seq = await database_sync_to_async(selectors.latest_seq)()
+        await self._say(Hello(seq=seq))
+        self._sending = asyncio.create_task(self._send_offered())
 
     async def disconnect(self, code: int) -> None:
-        if self._pinging is not None and self._pinging is not asyncio.current_task():
-            self._pinging.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pinging
+        for task in (self._sending, self._closing):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         if self.visitor is None:
             return
-        await self.channel_layer.group_discard(services.EVERYBODY, self.channel_name)
-        await self.channel_layer.group_discard(self._session_group(), self.channel_name)
+        await hub().leave(self)
         await database_sync_to_async(services.leave)(self.connection)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
-        if self.visitor is None:
+        if self.visitor is None or self._closing is not None:
             return
         try:
             asked = parse(json.loads(text_data or ""))
         except (ProtocolError, json.JSONDecodeError):
             await self.close(NOT_UNDERSTOOD)
             return
-        await self._catch_up(asked.seq)
+        for message in await hub().missed(asked.seq):
+            await self._say(message)
 
-    async def live_changed(self, event: dict[str, Any]) -> None:
-        """From the group: something was committed."""
-        message = event["message"]
-        self.forwarded = max(self.forwarded, message["seq"])
-        await self.send_json(message)
-
-    async def live_signed_out(self, event: dict[str, Any]) -> None:
-        """From the session's group: its user signed out."""
-        await self.close(NOT_SIGNED_IN)
-
-    async def _ping(self) -> None:
+    def offer(self, text: str) -> None:
+        """From the hub: something was committed, or time has passed."""
         try:
-            await self._ping_for_ever()
-        except DatabaseError:
-            log.exception("live_ping_failed")
-            # The page comes back by itself and asks for what it missed.
-            await self.close(TRY_AGAIN)
+            self._queue.put_nowait(text)
+        except asyncio.QueueFull:
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            self._queue.put_nowait(json.dumps(Resync().as_json()))
 
-    async def _ping_for_ever(self) -> None:
-        beats = 0
+    def send_away(self) -> None:
+        """From the hub: signed out, or not welcome any more. Nothing is sent after it."""
+        if self._closing is None:
+            if self._sending is not None:
+                self._sending.cancel()
+            self._closing = asyncio.create_task(self.close(NOT_SIGNED_IN))
+
+    async def _send_offered(self) -> None:
         while True:
-            await asyncio.sleep(self.ping_seconds)
-            beats += 1
-            if beats % self.pings_between_checks == 0 and not await self._still_welcome():
-                await self.close(NOT_SIGNED_IN)
-                return
-            latest = await database_sync_to_async(selectors.latest_seq)()
-            if latest > self.forwarded:
-                await self._catch_up(self.forwarded)
-            await self._say(Ping(seq=latest))
-
-    async def _still_welcome(self) -> bool:
-        assert self.visitor is not None
-        return await database_sync_to_async(access.still_welcome)(self.visitor, self.connection)
-
-    async def _catch_up(self, seq: int) -> None:
-        changes = await database_sync_to_async(selectors.changes_since)(seq)
-        if changes is None:
-            self.forwarded = await database_sync_to_async(selectors.latest_seq)()
-            await self._say(Resync())
-            return
-        for change in changes:
-            self.forwarded = max(self.forwarded, change.seq)
-            await self._say(change)
+            await self.send(text_data=await self._queue.get())
 
     async def _say(self, message: ServerMessage) -> None:
-        await self.send_json(message.as_json())
-
-    def _session_group(self) -> str:
-        assert self.visitor is not None
-        return services.session_group(self.visitor.session_key)
+        await self.send(text_data=json.dumps(message.as_json()))

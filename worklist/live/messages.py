@@ -51,7 +51,7 @@ class Changed(ServerMessage):
     """Row `key` of `topic` is now at `version`; fetch it if you show it."""
 
     type: ClassVar[str] = "changed"
-    topic: str
+    topic: Topic
     key: str
     version: int
     seq: int

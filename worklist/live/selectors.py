@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db.models import Max, Min, Q
 from django.utils import timezone
 
-from worklist.live.messages import Changed
+from worklist.live.messages import Changed, Topic
 from worklist.live.models import Change, Presence
 
 # A change gets its number when its transaction writes it and shows when that commits, so a lower number
@@ -41,7 +41,7 @@ def changes_since(seq: int) -> list[Changed] | None:
         return None
     newest = {(row.topic, row.key): row for row in rows}
     return [
-        Changed(topic=row.topic, key=row.key, version=row.version, seq=row.pk)
+        Changed(topic=Topic(row.topic), key=row.key, version=row.version, seq=row.pk)
         for row in sorted(newest.values(), key=lambda row: row.pk)
     ]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import islice
+from typing import TypeVar
 
 import structlog
 from asgiref.sync import async_to_sync
@@ -16,9 +19,12 @@ from worklist.live.messages import Changed, Topic
 from worklist.live.models import Change, Heartbeat, Presence
 from worklist.live.selectors import PRESENCE_SILENCE
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 EVERYBODY = "live"
+"""The one group: every server process listens once and hands on in memory (worklist.live.hub)."""
+CHANGED, SIGNED_OUT, RIGHTS_CHANGED = "live.changed", "live.signed_out", "live.rights_changed"
 KEPT = timedelta(days=1)
 
 
@@ -29,18 +35,23 @@ def announce(topic: Topic, key: int | str, version: int) -> None:
     or when they come back.
     """
     row = Change.objects.create(topic=topic.value, key=str(key), version=version)
-    message = Changed(topic=row.topic, key=row.key, version=version, seq=row.pk)
-    transaction.on_commit(lambda: _send(EVERYBODY, "live.changed", message.as_json()), robust=True)
+    message = Changed(topic=topic, key=row.key, version=version, seq=row.pk)
+    transaction.on_commit(lambda: _send(CHANGED, message.as_json()), robust=True)
 
 
 def close_session(session_key: str) -> None:
     """Close every socket of this session: its user signed out."""
-    _send(session_group(session_key), "live.signed_out", {})
+    _send(SIGNED_OUT, {"session": session_digest(session_key)})
 
 
-def session_group(session_key: str) -> str:
-    """Name of the group of one session's sockets; the key itself never leaves the database."""
-    return "session." + hashlib.sha256(session_key.encode()).hexdigest()[:32]
+def recheck(user_id: int) -> None:
+    """After commit, ask again whether this user's pages may stay: roles changed, or the account did."""
+    transaction.on_commit(lambda: _send(RIGHTS_CHANGED, {"user": user_id}), robust=True)
+
+
+def session_digest(session_key: str) -> str:
+    """What stands for a session on the channel layer; the key itself never leaves the database."""
+    return hashlib.sha256(session_key.encode()).hexdigest()[:32]
 
 
 def arrive(connection: str, user_id: int) -> None:
@@ -48,6 +59,19 @@ def arrive(connection: str, user_id: int) -> None:
     Presence.objects.update_or_create(
         connection=connection, defaults={"user_id": user_id, "seen_at": timezone.now()}
     )
+
+
+def still_here(connections: Iterable[str]) -> None:
+    """These connections stand; one that was pruned meanwhile is not brought back."""
+    for some in in_chunks(connections):
+        Presence.objects.filter(connection__in=some).update(seen_at=timezone.now())
+
+
+def in_chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    """Lists of at most 500, few enough for one query of either database."""
+    remaining = iter(values)
+    while chunk := list(islice(remaining, 500)):
+        yield chunk
 
 
 def leave(connection: str) -> None:
@@ -71,8 +95,8 @@ def prune() -> int:
     return deleted
 
 
-def _send(group: str, handler: str, message: dict[str, object]) -> None:
+def _send(kind: str, message: dict[str, object]) -> None:
     try:
-        async_to_sync(get_channel_layer().group_send)(group, {"type": handler, "message": message})
+        async_to_sync(get_channel_layer().group_send)(EVERYBODY, {"type": kind, "message": message})
     except (RedisError, OSError) as error:
         log.warning("live_broker_unreachable", error=type(error).__name__)

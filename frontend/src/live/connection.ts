@@ -1,9 +1,9 @@
+import type { Changed, ServerMessage, Since, Topic } from "./messages";
+
 /**
  * The one WebSocket of the page. It carries no patient data: only "topic T, key K is now at version V".
  * Every message has a sequence number, so a hole is seen and asked for; what cannot be filled is read anew.
  */
-export type Topic = "worklist" | "alerts" | "reports" | "quality" | "rota";
-
 export interface Change {
   topic: Topic;
   key: string;
@@ -25,14 +25,6 @@ export interface LiveHandlers {
   onState: (state: LiveState) => void;
   /** The server ended the session (signed out elsewhere or timed out). */
   onSignedOut: () => void;
-}
-
-interface ServerMessage {
-  type: string;
-  seq?: number;
-  topic?: Topic;
-  key?: string;
-  version?: number;
 }
 
 const FIRST_RETRY_MS = 500;
@@ -102,10 +94,10 @@ export class LiveConnection {
   private receive(data: string): void {
     this.expectSound();
     const message = JSON.parse(data) as ServerMessage;
-    if (message.type === "hello") this.greeted(message.seq ?? 0);
+    if (message.type === "hello") this.greeted(message.seq);
     else if (message.type === "changed") this.changed(message);
     else if (message.type === "ping") this.pinged(message.seq);
-    else if (message.type === "resync") this.handlers.onResync();
+    else this.handlers.onResync();
   }
 
   private greeted(seq: number): void {
@@ -124,26 +116,23 @@ export class LiveConnection {
     this.enter("live");
   }
 
-  private changed(message: ServerMessage): void {
-    const { seq, topic, key, version } = message;
-    if (topic === undefined || key === undefined) return;
-    if (seq !== undefined) {
-      if (this.lastSeq !== null && seq > this.lastSeq + 1) this.askSince(this.lastSeq);
-      // Answers to "since" carry older numbers; they count as news but never turn the counter back.
-      this.lastSeq = Math.max(this.lastSeq ?? seq, seq);
-    }
-    this.handlers.onChange({ topic, key, version: version ?? 0 });
+  private changed({ seq, topic, key, version }: Changed): void {
+    if (this.lastSeq !== null && seq > this.lastSeq + 1) this.askSince(this.lastSeq);
+    // Answers to "since" carry older numbers; they count as news but never turn the counter back.
+    this.lastSeq = Math.max(this.lastSeq ?? seq, seq);
+    this.handlers.onChange({ topic, key, version });
   }
 
   /** A ping names the latest change, so that a lost last message is noticed too. */
-  private pinged(seq: number | undefined): void {
-    if (seq === undefined || this.lastSeq === null || seq <= this.lastSeq) return;
+  private pinged(seq: number): void {
+    if (this.lastSeq === null || seq <= this.lastSeq) return;
     this.askSince(this.lastSeq);
     this.lastSeq = seq;
   }
 
   private askSince(seq: number): void {
-    this.socket?.send(JSON.stringify({ type: "since", seq }));
+    const since: Since = { type: "since", seq };
+    this.socket?.send(JSON.stringify(since));
   }
 
   private lost(socket: WebSocket): void {

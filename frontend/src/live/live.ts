@@ -2,7 +2,8 @@ import { useSyncExternalStore } from "react";
 
 import { request } from "../api/client";
 import { queryClient } from "../api/queries";
-import { LiveConnection, type Change, type LiveState, type Topic } from "./connection";
+import { LiveConnection, type Change, type LiveState } from "./connection";
+import type { Topic } from "./messages";
 
 type Listener = (change: Change) => void;
 

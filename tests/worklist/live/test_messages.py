@@ -10,12 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worklist.live.messages import Changed, Hello, Ping, ProtocolError, Resync, ServerMessage, Since, parse
+from scripts import live_types
+from worklist.live.messages import (
+    Changed,
+    Hello,
+    Ping,
+    ProtocolError,
+    Resync,
+    ServerMessage,
+    Since,
+    Topic,
+    parse,
+)
 
 EXAMPLES = [
     (Hello(seq=7), {"type": "hello", "seq": 7}),
     (
-        Changed(topic="worklist", key="12", version=3, seq=8),
+        Changed(topic=Topic.WORKLIST, key="12", version=3, seq=8),
         {"type": "changed", "topic": "worklist", "key": "12", "version": 3, "seq": 8},
     ),
     (Ping(seq=8), {"type": "ping", "seq": 8}),
@@ -32,6 +43,10 @@ def test_every_message_of_the_server_has_an_example_and_only_numbers_topics_and_
     assert {type(message) for message, _ in EXAMPLES} == set(ServerMessage.__subclasses__())
     names = {field.name for kind in ServerMessage.__subclasses__() for field in fields(kind)}
     assert names == {"topic", "key", "version", "seq"}, "a new field could carry patient data: think first"
+
+
+def test_the_front_ends_types_are_those_of_the_schema():
+    assert live_types.TYPES.read_text() == live_types.text(), "Run: .venv/bin/python -m scripts.schema"
 
 
 def test_a_client_may_ask_for_what_it_missed():
