@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -96,7 +96,7 @@ class Reader(asyncio.Protocol):
 
 
 @contextmanager
-def process(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
+def process(command: Sequence[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
     """A child that ends with the block."""
     child = subprocess.Popen(command, cwd=PROJECT, **options)  # type: ignore[call-overload]
     try:
@@ -143,16 +143,21 @@ def publish(seconds: float) -> None:
     from worklist.live.services import announce
 
     committed: dict[int, float] = {}
+    at = 0.0
+
+    def note() -> None:
+        nonlocal at
+        at = time.monotonic()
+
     began = time.monotonic()
     for number in range(int(seconds * RATE)):
         time.sleep(max(0.0, began + number / RATE - time.monotonic()))
-        at: list[float] = []
         with transaction.atomic():
             # Runs at the commit, before the message goes to the broker.
-            transaction.on_commit(lambda at=at: at.append(time.monotonic()))
+            transaction.on_commit(note)
             announce(Topic.WORKLIST, str(number), 1)
             seq = Change.objects.latest("pk").pk
-        committed[seq] = at[0]
+        committed[seq] = at
     print(json.dumps(committed))
 
 
