@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -23,11 +23,11 @@ from worklist.alerts import delivering as alert_messages
 from worklist.alerts import quieting
 from worklist.alerts import services as alerts
 from worklist.alerts import tasks as alert_tasks
-from worklist.alerts.models import Alert, AlertState, Communication
+from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState, Communication
 from worklist.quality import services as quality
 from worklist.quality.models import Review
-from worklist.queue import claims, grouping, ranking
-from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
+from worklist.queue import claims, grouping, handovers, ranking
+from worklist.queue.models import UNREAD_STATES, Handover, ItemState, WorklistItem
 from worklist.reports import documents, tasks
 from worklist.reports import services as reports
 from worklist.reports.checks import Facts, Override
@@ -259,6 +259,37 @@ def change_group(
         group = groups.change_group(group_id=group_id, values=values, by=by, request=request)
         grouping.regroup(group)
     return group
+
+
+def open_work_of(user: User) -> QuerySet[WorklistItem]:
+    """What `user` leaves behind when they go, the first due first.
+
+    Studies that they claimed or are assigned; of those that nobody else reads, what they put on hold or
+    began to draft; what they signed while its alert is unanswered. What they handed over counts no more.
+    """
+    report = Report.objects.filter(study=OuterRef("study_id"))
+    of_nobody_else = (Q(claimed_by=None) | Q(claimed_by=user)) & (Q(assigned_to=None) | Q(assigned_to=user))
+    began = Q(Exists(report.filter(state=ReportState.DRAFT, updated_by=user)), state__in=UNREAD_STATES)
+    rings = Exists(Alert.objects.filter(study=OuterRef("study_id"), state__in=OPEN_ALERT_STATES))
+    unanswered = Q(rings, Exists(report.filter(signed_by=user)), state=ItemState.SIGNED)
+    rest = (of_nobody_else & (handovers.put_on_hold_by(user) | began)) | unanswered
+    theirs = handovers.in_the_hands_of(user) | (rest & ~Q(handovers.left_by(user)))
+    return WorklistItem.objects.filter(theirs).order_by("due_at", "arrived_at", "pk")
+
+
+def hand_over(
+    *,
+    by: User,
+    item_ids: Sequence[int],
+    note: str,
+    to: User | None = None,
+    group: ReadingGroup | None = None,
+    request: HttpRequest | None = None,
+) -> tuple[Handover, bool]:
+    """Leave some of one's open work to the next reader; see worklist.queue.handovers.hand_over."""
+    return handovers.hand_over(
+        by=by, among=open_work_of(by), item_ids=item_ids, note=note, to=to, group=group, request=request
+    )
 
 
 def repair() -> None:

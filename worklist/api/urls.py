@@ -10,6 +10,7 @@ from worklist.api.channels import Channels, PushKeyView, PushSubscriptions
 from worklist.api.communications import CommunicationViewSet
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.fatigue import AlertFatigue, QuietViewSet
+from worklist.api.handovers import HandoverViewSet
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.readers import Readers
@@ -35,6 +36,7 @@ router.register("report-destinations", DestinationViewSet, basename="report-dest
 router.register("report-deliveries", DeliveryViewSet, basename="report-deliveries")
 router.register("groups", GroupViewSet, basename="groups")
 router.register("shifts", ShiftViewSet, basename="shifts")
+router.register("handovers", HandoverViewSet, basename="handovers")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [

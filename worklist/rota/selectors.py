@@ -159,19 +159,21 @@ def people_for_duty(roles: Iterable[str]) -> QuerySet[User]:
     return holds.distinct().order_by("display_name", "username")
 
 
-def next_on_duty(*, group: ReadingGroup | int, at: datetime, besides: User | None = None) -> Shift | None:
-    """The shift of a member of `group` that reads at `at`, else the next to begin.
+def next_on_duty(*, groups: Iterable[int], at: datetime, besides: User | None = None) -> Shift | None:
+    """The shift of a member of one of `groups` that reads at `at`, else the next to begin.
 
     Args:
+        groups: ids of groups.
         besides: whose shifts do not count: the person who goes.
     """
+    ids = list(groups)
+    member = Membership.objects.filter(user=OuterRef("user"), group__in=ids)
     shifts = shifts_for_list().filter(
-        Q(group=group) | Q(group__isnull=True),
+        Exists(member.filter(group=OuterRef("group"))) | (Q(group__isnull=True) & Exists(member)),
         duty=Duty.READING,
         cancelled_at__isnull=True,
         ends_at__gt=at,
         user__is_active=True,
-        user__group_memberships__group=group,
     )
     if besides is not None:
         shifts = shifts.exclude(user=besides)

@@ -133,9 +133,9 @@ def test_the_next_on_duty_is_who_reads_now_besides_the_one_who_goes_or_who_begin
         groups.add_member(group_id=group.pk, user=user, by=None)
     plan(anna, start)
     later = plan(bert, start + 20 * HOUR)
-    assert next_on_duty(group=group, at=start).user == anna
-    assert next_on_duty(group=group, at=start, besides=anna) == later
-    assert next_on_duty(group=group, at=start + 40 * HOUR) is None
+    assert next_on_duty(groups=[group.pk], at=start).user == anna
+    assert next_on_duty(groups=[group.pk], at=start, besides=anna) == later
+    assert next_on_duty(groups=[group.pk], at=start + 40 * HOUR) is None
 
 
 def test_a_group_takes_in_the_unread_studies_of_its_rule_at_once_and_lets_go_of_them_when_closed():

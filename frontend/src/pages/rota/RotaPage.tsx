@@ -11,6 +11,7 @@ import { personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { AddShift } from "./Forms";
 import { Groups } from "./Groups";
+import { Handovers } from "./Handovers";
 import { ImportCalendar } from "./ImportCalendar";
 import { gapsQuery, myShiftsQuery, nowQuery, weekQuery, type Shift } from "./rota";
 import { ShiftLine } from "./Shifts";
@@ -157,6 +158,7 @@ export default function RotaPage() {
       <div className={styles.page}>
         <h1>Who is on duty?</h1>
         <Now />
+        {hasRole(me, "radiologist") && <Handovers />}
         <Week mayWrite={mayWrite} />
         <Groups mayWrite={mayWrite} />
       </div>

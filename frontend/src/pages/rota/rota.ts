@@ -13,6 +13,11 @@ export type NewShift = Shapes["NewShiftRequest"];
 export type NewGroup = Shapes["NewReadingGroupRequest"];
 export type CalendarImport = Shapes["CalendarImportRequest"];
 export type ImportResult = Shapes["ImportResult"];
+export type Handover = Shapes["Handover"];
+export type HandedStudy = Shapes["HandedStudy"];
+export type OpenStudy = Shapes["OpenStudy"];
+export type OpenWork = Shapes["OpenWork"];
+export type NewHandover = Shapes["NewHandoverRequest"];
 export type Duty = Shift["duty"];
 
 const DAY = 24 * 3600_000;
@@ -54,10 +59,25 @@ export const peopleQuery = (duty: Duty) =>
     staleTime: 60_000,
   });
 
+/** What waits to be taken over. */
+export const handoversQuery = queryOptions({
+  queryKey: ["rota", "handovers"],
+  queryFn: async ({ signal }) =>
+    (await request<Page<Handover>>("/api/handovers/?open=true&page_size=100", { signal })).results,
+});
+
+export const openWorkQuery = queryOptions({
+  queryKey: ["rota", "open-work"],
+  queryFn: ({ signal }) => request<OpenWork>("/api/handovers/open-work/", { signal }),
+  staleTime: 0,
+});
+
 const post = <T>(path: string, body: unknown = {}) => request<T>(path, { method: "POST", body });
 
 export const rotaApi = {
   importCalendar: (body: CalendarImport) => post<ImportResult>("/api/rota/import/", body),
+  handOver: (made: NewHandover) => post<Handover>("/api/handovers/", made),
+  take: (id: string) => post<Handover>(`/api/handovers/${id}/take/`),
   addGroup: (made: NewGroup) => post<Group>("/api/groups/", made),
   changeGroup: (id: string, body: Partial<NewGroup> & { active?: boolean }) =>
     request<Group>(`/api/groups/${id}/`, { method: "PATCH", body }),

@@ -1,5 +1,6 @@
-import { formatTime, formatWeekday, toLocalInput } from "../../time/dates";
-import type { Duty, Gap, Shift } from "./rota";
+import { formatMoment, formatTime, formatWeekday, toLocalInput } from "../../time/dates";
+import { personName } from "../../ui/person";
+import type { Duty, Gap, HandedStudy, OpenStudy, Shift } from "./rota";
 
 export const DUTIES: Record<Duty, string> = { reading: "reads", on_call: "is on call" };
 
@@ -55,4 +56,43 @@ export function week(shifts: readonly Shift[], gaps: readonly Gap[], now: number
       gaps: gaps.filter((one) => one.has_members && touches(day, one)),
     };
   });
+}
+
+const HOLDS: Record<NonNullable<HandedStudy["held"]>["reason"], string> = {
+  priors: "priors",
+  contrast: "the contrast phase",
+  images: "missing images",
+  information: "clinical information",
+};
+
+/** "on hold for priors until 28 Nov 18:00: asked ward 4", or nothing. */
+function holdWords(study: HandedStudy): string {
+  if (!study.held) return "";
+  const until = study.held.until ? ` until ${formatMoment(study.held.until)}` : "";
+  return `on hold for ${HOLDS[study.held.reason]}${until}${study.held.note ? `: ${study.held.note}` : ""}`;
+}
+
+/** How a study of a hand-over stands now: "free, a draft is there", "Dr. B is reading it", "signed". */
+export function openWords(study: HandedStudy): string {
+  if (study.state === "signed") return "signed";
+  const where = study.claimed_by
+    ? `${personName(study.claimed_by)} is reading it`
+    : study.assigned_to
+      ? `assigned to ${personName(study.assigned_to)}`
+      : "free";
+  return [where, study.has_draft && "a draft is there", holdWords(study)].filter(Boolean).join(", ");
+}
+
+const BECAUSE: Record<Exclude<OpenStudy["because"][number], "held" | "alert">, string> = {
+  claimed: "you are reading it",
+  assigned: "assigned to you",
+  draft: "your draft",
+};
+
+/** Why a study is my open work: "you are reading it, your draft". */
+export function becauseWords(study: OpenStudy): string {
+  return study.because
+    .map((one) => (one === "held" ? holdWords(study) : one === "alert" ? "" : BECAUSE[one]))
+    .filter(Boolean)
+    .join(", ");
 }
