@@ -24,6 +24,7 @@ from pacs.synthetic.datasets import SyntheticOrder
 from pacs.synthetic.evaluation_set import write_evaluation_set
 from pacs.synthetic.lesions import LESION_KINDS
 from pacs.synthetic.studies import make_study, write_studies
+from worklist.operations import duty_roster
 from worklist.operations.addresses import reachable
 from worklist.operations.department import Case, cases
 
@@ -83,6 +84,9 @@ class Command(BaseCommand):
                 )
             self.stdout.write(f"{options['count']} synthetic studies written to {options['write']}")
             return
+        roster = duty_roster.plan()
+        if roster.shifts:
+            self.stdout.write(f"{roster.groups} groups and {roster.shifts} shifts planned: see the page Rota")
         self._token = self._service_token()
         self._began = timezone.now()
         for case in cases(options["count"], options["pace"]):
