@@ -349,6 +349,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/handovers/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The latest first, each with its studies as they are now. */
+        get: operations["handovers_list"];
+        put?: never;
+        /** @description Leave studies and a note; one's claims and assignments end. The same again answers the first. */
+        post: operations["handovers_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/handovers/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One hand-over. */
+        get: operations["handovers_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/handovers/{id}/take/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take it: what is unread and nobody else's is assigned to the caller. Its maker takes it back so. */
+        post: operations["handovers_take_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/handovers/open-work/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What the caller leaves behind when they go now, and who reads next. */
+        get: operations["handovers_open_work_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me/": {
         parameters: {
             query?: never;
@@ -1832,6 +1901,15 @@ export interface components {
              */
             instead_of: string;
         };
+        /**
+         * @description * `claimed` - claimed
+         *     * `assigned` - assigned
+         *     * `held` - held
+         *     * `draft` - draft
+         *     * `alert` - alert
+         * @enum {string}
+         */
+        BecauseEnum: "claimed" | "assigned" | "held" | "draft" | "alert";
         /** @enum {unknown} */
         BlankEnum: "";
         CalendarImportRequest: {
@@ -2236,6 +2314,49 @@ export interface components {
             id: string;
             name: string;
         };
+        HandedStudy: {
+            study_instance_uid: string;
+            accession_number: string;
+            patient: components["schemas"]["Patient"];
+            modality: string;
+            study_description: string;
+            location_class: components["schemas"]["LocationClassEnum"];
+            priority_class: components["schemas"]["OrderPriorityEnum"];
+            /** Format: date-time */
+            due_at: string;
+            /**
+             * @description As it is now.
+             *
+             *     * `open` - Open
+             *     * `claimed` - Claimed
+             *     * `signed` - Signed
+             */
+            state: components["schemas"]["ItemStateEnum"];
+            claimed_by: components["schemas"]["Person"] | null;
+            assigned_to: components["schemas"]["Person"] | null;
+            held: components["schemas"]["StudyOnHold"] | null;
+            has_draft: boolean;
+            /** @description Nobody has answered them. */
+            open_alerts: components["schemas"]["OpenAlert"][];
+        };
+        Handover: {
+            id: string;
+            by: components["schemas"]["Person"];
+            /** @description For whom it is meant; anybody who reads may take it. */
+            to: components["schemas"]["Person"] | null;
+            group: components["schemas"]["GroupName"] | null;
+            note: string;
+            /** Format: date-time */
+            at: string;
+            taken_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            taken_at: string | null;
+            /** @description The caller made it. */
+            is_mine: boolean;
+            /** @description It is meant for the caller. */
+            for_me: boolean;
+            studies: components["schemas"]["HandedStudy"][];
+        };
         Held: {
             reason: components["schemas"]["HoldReasonEnum"];
             note: string;
@@ -2555,6 +2676,14 @@ export interface components {
             content?: components["schemas"]["ContentEnum"];
             secret?: string;
         };
+        NewHandoverRequest: {
+            /** @default  */
+            to: string;
+            group?: number | null;
+            /** @default  */
+            note: string;
+            studies?: string[];
+        };
         NewMemberRequest: {
             username: string;
         };
@@ -2685,6 +2814,45 @@ export interface components {
         };
         /** @enum {unknown} */
         NullEnum: null;
+        OpenAlert: {
+            id: string;
+            meaning: string;
+            /** Format: date-time */
+            raised_at: string;
+        };
+        OpenStudy: {
+            study_instance_uid: string;
+            accession_number: string;
+            patient: components["schemas"]["Patient"];
+            modality: string;
+            study_description: string;
+            location_class: components["schemas"]["LocationClassEnum"];
+            priority_class: components["schemas"]["OrderPriorityEnum"];
+            /** Format: date-time */
+            due_at: string;
+            /**
+             * @description As it is now.
+             *
+             *     * `open` - Open
+             *     * `claimed` - Claimed
+             *     * `signed` - Signed
+             */
+            state: components["schemas"]["ItemStateEnum"];
+            claimed_by: components["schemas"]["Person"] | null;
+            assigned_to: components["schemas"]["Person"] | null;
+            held: components["schemas"]["StudyOnHold"] | null;
+            has_draft: boolean;
+            /** @description Nobody has answered them. */
+            open_alerts: components["schemas"]["OpenAlert"][];
+            /** @description Why it is the caller's open work. */
+            because: components["schemas"]["BecauseEnum"][];
+        };
+        OpenWork: {
+            /** @description The first due first; at most 200. */
+            studies: components["schemas"]["OpenStudy"][];
+            /** @description Who of the caller's groups reads after them, or with them. */
+            next: components["schemas"]["Shift"] | null;
+        };
         /** @description An order as it comes and goes. */
         Order: {
             readonly id: number;
@@ -2824,6 +2992,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["ErPatient"][];
+        };
+        PaginatedHandoverList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Handover"][];
         };
         PaginatedModelList: {
             /** @example 123 */
@@ -3647,6 +3830,12 @@ export interface components {
          * @enum {string}
          */
         StageEnum: "scanned" | "complete" | "being_read" | "signed";
+        StudyOnHold: {
+            reason: components["schemas"]["HoldReasonEnum"];
+            note: string;
+            /** Format: date-time */
+            until: string | null;
+        };
         /** @description A patient as the study's images name them. */
         StudyPatient: {
             /** @description Patient ID (0010,0020). */
@@ -4515,6 +4704,152 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    handovers_list: {
+        parameters: {
+            query?: {
+                /** @description Made by the caller, meant for them or taken by them. */
+                mine?: boolean;
+                /** @description true: nobody has taken it yet. */
+                open?: boolean;
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedHandoverList"];
+                };
+            };
+        };
+    };
+    handovers_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewHandoverRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewHandoverRequest"];
+                "multipart/form-data": components["schemas"]["NewHandoverRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    handovers_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+        };
+    };
+    handovers_take_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handover"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    handovers_open_work_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenWork"];
+                };
             };
         };
     };
