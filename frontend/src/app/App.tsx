@@ -1,5 +1,5 @@
 import { lazy, Suspense } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Link, Redirect, Route, Switch } from "wouter";
 import { QueryErrorResetBoundary } from "@tanstack/react-query";
 
 import { Problem } from "../api/client";
@@ -30,6 +30,15 @@ function NotYours({ home }: { home: string }) {
   );
 }
 
+/** The reading window before a study was opened, and after one was closed. */
+function Waiting() {
+  return (
+    <Empty title="This window shows the study that is opened in the list">
+      Press Enter on a row of the list in the other window. Or go to <Link href="/">the list</Link> here.
+    </Empty>
+  );
+}
+
 function Pages() {
   const me = useMe();
   const home = homeFor(me);
@@ -44,6 +53,7 @@ function Pages() {
         <Switch>
           <Route path="/">{allowed("/") ? <WorklistPage /> : <Redirect to={home} replace />}</Route>
           <Route path="/read/:uid">{({ uid }) => guard("/", <ReadPage key={uid} uid={uid} />)}</Route>
+          <Route path="/reading">{guard("/", <Waiting />)}</Route>
           <Route path="/er">{guard("/er", <ErPage />)}</Route>
           <Route path="/quality">{guard("/quality", <QualityPage />)}</Route>
           <Route path="/archive">{guard("/archive", <ArchivePage />)}</Route>

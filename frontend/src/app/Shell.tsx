@@ -8,6 +8,7 @@ import { HelpSheet } from "../keyboard/HelpSheet";
 import type { PageName } from "../keyboard/keymap";
 import { useKeys } from "../keyboard/useKeys";
 import { startLive, useLiveState } from "../live/live";
+import { useFollowing } from "../live/useFollowing";
 import { useClock } from "../time/clock";
 import { formatTime, setTimeZone } from "../time/dates";
 import { Icon } from "../ui/icons";
@@ -153,6 +154,7 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
   setTimeZone(me.time_zone);
 
   useEffect(() => startLive(), []);
+  useFollowing();
   useKeys("everywhere", {
     help: () => setHelp((shown) => !shown),
     escape: () => {

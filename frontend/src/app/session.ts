@@ -3,6 +3,7 @@ import { useSuspenseQuery } from "@tanstack/react-query";
 import { csrfToken } from "../api/client";
 import { meQuery } from "../api/queries";
 import type { Me, Role } from "../api/types";
+import { windows } from "../live/windows";
 
 export function useMe(): Me {
   return useSuspenseQuery(meQuery).data;
@@ -69,9 +70,12 @@ export function beforeSignOut(save: () => Promise<unknown>): () => void {
   return () => leaving.delete(save);
 }
 
-/** Saves what is open, ends the session and goes to the sign-in page. */
+const saveAll = () => Promise.allSettled([...leaving].map((save) => save()));
+windows.save = () => (leaving.size > 0 ? saveAll() : null);
+
+/** Saves what is open in every window, ends the session and goes to the sign-in page. */
 export async function signOut(next = ""): Promise<void> {
-  await Promise.allSettled([...leaving].map((save) => save()));
+  await Promise.all([saveAll(), windows.saveOthers()]);
   await fetch("/accounts/logout/", {
     method: "POST",
     headers: { "X-CSRFToken": csrfToken() },

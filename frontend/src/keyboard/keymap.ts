@@ -21,6 +21,7 @@ export const keymap = {
     { keys: ["home"], action: "first", label: "Top of the list" },
     { keys: ["end"], action: "last", label: "End of the list" },
     { keys: ["enter"], action: "open", label: "Claim and open the study" },
+    { keys: ["w"], action: "window", label: "Reading window: open studies on another screen" },
     { keys: ["c"], action: "claim", label: "Claim or release without opening" },
     { keys: ["n"], action: "next", label: "Take the next study for me" },
     { keys: ["s"], action: "assign", label: "Assign to a reader, or to nobody" },

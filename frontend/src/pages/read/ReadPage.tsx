@@ -8,6 +8,7 @@ import { api, planQuery, priorsQuery, queryClient, runsQuery } from "../../api/q
 import type { Decision, Finding, Prior, WorklistItem } from "../../api/types";
 import { hasRole, useMe } from "../../app/session";
 import { dispatchKey, useKeys, type Handlers } from "../../keyboard/useKeys";
+import { isReadingWindow } from "../../live/windows";
 import { formatDay, formatMoment } from "../../time/dates";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { LOCATIONS, PRIORITIES } from "../worklist/words";
@@ -149,6 +150,9 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     void queryClient.invalidateQueries({ queryKey: ["worklist", "item", uid] });
   };
 
+  // The list stands in the other window.
+  const back = () => navigate(isReadingWindow() ? "/reading" : "/");
+
   const next = async () => {
     setNotice("");
     try {
@@ -182,7 +186,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     indeterminate: () => editor.current?.conclude("indeterminate"),
     sign: () => editor.current?.sign(),
     next: () => signed && void next(),
-    back: () => navigate("/"),
+    back,
   };
   useKeys("read", handlers);
 
@@ -198,8 +202,8 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
         readOnlyReason={reading.readOnlyReason}
         mayEdit={reading.mayEdit}
         onClaim={hasRole(me, "radiologist") ? () => void reading.claim() : null}
-        onRelease={() => void reading.release().then(() => navigate("/"))}
-        onBack={() => navigate("/")}
+        onRelease={() => void reading.release().then(back)}
+        onBack={back}
       />
       <div className={styles.body}>
         <Viewer

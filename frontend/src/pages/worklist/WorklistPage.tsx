@@ -9,6 +9,7 @@ import { PageFooter } from "../../app/Shell";
 import { hasRole, useMe } from "../../app/session";
 import { useKeys, type Handlers } from "../../keyboard/useKeys";
 import { useLiveInterval } from "../../live/live";
+import { isReadingWindow, openReadingWindow, useReadingWindow, windows } from "../../live/windows";
 import { formatTime } from "../../time/dates";
 import { personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
@@ -56,6 +57,8 @@ export default function WorklistPage() {
   const [peek, setPeek] = useState(false);
   const [asked, setAsked] = useState<{ what: Asked; uid: string } | null>(null);
   const { acts, told, tell, undo } = useActions(me);
+  const reading = useReadingWindow();
+  const [followed, setFollowed] = useState(reading);
   const [out, setOut] = useState({ above: 0, below: 0 });
   const handle = useRef<ListHandle>(null);
   const search = useRef<HTMLInputElement>(null);
@@ -65,6 +68,11 @@ export default function WorklistPage() {
     const next = list.data.items;
     setSelected(reselect(selected, items, next));
     setRows({ items: next, name: list.isPlaceholderData ? name : JSON.stringify(filters) });
+  }
+  if (followed !== reading) {
+    // The list stands on what is read in the other window.
+    setFollowed(reading);
+    if (reading) setSelected(reading);
   }
   const current = items.find((item) => item.study_instance_uid === selected) ?? null;
   const target = asked ? items.find((item) => item.study_instance_uid === asked.uid) : undefined;
@@ -94,6 +102,7 @@ export default function WorklistPage() {
       } else {
         client.setQueryData(["worklist", "item", uid], item);
       }
+      if (await windows.show(uid)) return;
       void client.prefetchQuery(priorsQuery(uid));
       void client.prefetchQuery(runsQuery(uid));
       navigate(`/read/${uid}`);
@@ -137,11 +146,20 @@ export default function WorklistPage() {
     try {
       const item = await api.next();
       showItem(item);
-      navigate(`/read/${item.study_instance_uid}`, { state: { why: item.why } });
+      if (await windows.show(item.study_instance_uid)) tell({ text: item.why, undo: null });
+      else navigate(`/read/${item.study_instance_uid}`, { state: { why: item.why } });
     } catch (error) {
       tell({ text: explain(error), undo: null });
     }
   }, [navigate, tell]);
+
+  const openWindow = useCallback(() => {
+    if (isReadingWindow() || openReadingWindow(reading ?? null)) return;
+    tell({
+      text: "The browser blocked the window. Allow pop-ups of this page, then press W again.",
+      undo: null,
+    });
+  }, [reading, tell]);
 
   const untell = useCallback(() => tell(null), [tell]);
 
@@ -163,6 +181,7 @@ export default function WorklistPage() {
     first: () => step(-items.length),
     last: () => step(items.length),
     open: () => current && void open(current),
+    window: openWindow,
     claim: () => current && mayRead && void toggleClaim(current),
     next: () => mayRead && void takeNext(),
     search: () => search.current?.select(),
@@ -272,11 +291,12 @@ export default function WorklistPage() {
       <PrintList items={items} total={list.data?.count ?? items.length} filters={filters} me={me} />
       <PageFooter>
         <span>
-          ↑ ↓ move · Enter open · C claim · N next for me · S assign · H hold · P raise · Z undo · / search ·
-          Space peek · ? keys
+          ↑ ↓ move · Enter open · W reading window · C claim · N next for me · S assign · H hold · P raise · Z
+          undo · / search · Space peek · ? keys
         </span>
         <span className={styles.counts}>
           {total.toLocaleString("en-GB")} {filters.signed ? "signed" : "waiting"}
+          {reading !== undefined && " · opens in the reading window"}
           {out.below > 0 && ` · ${String(out.below)} new below`}
         </span>
       </PageFooter>
