@@ -8,15 +8,17 @@ from worklist import flows
 from worklist.alerts import services as alerts
 from worklist.live import services as live
 from worklist.queue import claims, holding, sharing
+from worklist.simulation import services as simulations
 
 
 @task(name="worklist.sweep", time_limit=120)
 def sweep() -> None:
-    """Free expired claims, end holds that are over, share what groups leave alone, repair, forget."""
+    """Free expired claims, end holds that are over, share what groups leave alone, repair, wake, forget."""
     claims.release_expired()
     holding.end_over()
     sharing.share_uncovered()
     flows.repair()
+    simulations.wake_waiting()
     live.prune()
 
 

@@ -259,6 +259,7 @@ SPECTACULAR_SETTINGS = {
         "AlertDeliveryStateEnum": "worklist.alerts.models.DeliveryState",
         "DeliveryStateEnum": "worklist.reports.outgoing.models.DeliveryState",
         "DestinationKindEnum": "worklist.reports.outgoing.models.DestinationKind",
+        "SimulationStateEnum": "worklist.simulation.models.SimulationState",
         "ReviewStateEnum": "worklist.quality.models.ReviewState",
     },
 }

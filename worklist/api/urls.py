@@ -18,6 +18,7 @@ from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, 
 from worklist.api.reports import ReportViewSet
 from worklist.api.rota import GroupViewSet, RotaGaps, RotaNow, RotaPeople, ShiftViewSet
 from worklist.api.rota_calendar import CalendarExport, CalendarImport
+from worklist.api.simulations import SimulationViewSet
 from worklist.api.triage_plans import TriagePlanViewSet
 from worklist.api.triage_runs import TriageRunViewSet
 from worklist.api.worklist import WorklistViewSet
@@ -37,6 +38,7 @@ router.register("report-deliveries", DeliveryViewSet, basename="report-deliverie
 router.register("groups", GroupViewSet, basename="groups")
 router.register("shifts", ShiftViewSet, basename="shifts")
 router.register("handovers", HandoverViewSet, basename="handovers")
+router.register("simulations", SimulationViewSet, basename="simulations")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [

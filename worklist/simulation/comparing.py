@@ -41,6 +41,7 @@ class GroupResult:
         breached: share that waited longer than its order's target.
         mean_change, p999_change: against first in, first out on the same studies; -0.7 is 70 % shorter.
             None where there is nothing to compare with.
+        waiting: share that still waits after each of `Comparison.minutes`; empty unless asked for.
     """
 
     studies: int
@@ -52,6 +53,7 @@ class GroupResult:
     breached: float
     mean_change: Mean | None
     p999_change: float | None
+    waiting: tuple[Mean, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class OrderingResult:
 
     Attributes:
         groups: those of GROUPS that have a study in every replication.
+        classes: the same for "all", "diseased" and "others" of each class of order, by "priority/location";
+            empty where all studies come with one order.
         pushed_back: share of the studies that began later than under first in, first out.
         pushed_back_minutes: how much later these began, on average.
         pushed_back_longest: how much later at most.
@@ -68,6 +72,7 @@ class OrderingResult:
     name: str
     words: str
     groups: dict[str, GroupResult]
+    classes: dict[str, dict[str, GroupResult]]
     pushed_back: float
     pushed_back_minutes: float
     pushed_back_longest: float
@@ -75,13 +80,18 @@ class OrderingResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All orderings on the same studies; equal inputs give equal results."""
+    """All orderings on the same studies; equal inputs give equal results.
+
+    `minutes` are the points of the curves, from 0 to where one study in a hundred still waits under the
+    slowest ordering; empty unless curves were asked for.
+    """
 
     department: Department
     studies: int
     replications: int
     seed: int
     orderings: tuple[OrderingResult, ...]
+    minutes: tuple[float, ...] = ()
 
 
 def compare(
@@ -91,6 +101,7 @@ def compare(
     replications: int = 10,
     seed: int = 1,
     orderings: Sequence[Ordering] = ORDERINGS,
+    curve_points: int = 0,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Comparison:
     """Play `replications` draws of `studies` studies each under every ordering.
@@ -101,6 +112,7 @@ def compare(
         replications: independent draws.
         seed: of all randomness.
         orderings: what to compare; first in, first out is played in any case.
+        curve_points: how many points the curves of those who still wait have; 0 for none.
         progress: is told the share that is done, 0 to 1.
 
     Raises:
@@ -118,10 +130,16 @@ def compare(
         for at, ordering in enumerate(played):
             waits[ordering.name].append(play(department, drawn, ordering)[first:])
             progress((number * len(played) + at + 1) / (replications * len(played)))
+    minutes: Waits = np.zeros(0)
+    if curve_points:
+        end = max(float(np.quantile(np.concatenate(of_one), 0.99)) for of_one in waits.values())
+        minutes = np.linspace(0.0, end, curve_points)
     results = tuple(
-        _result(o, department, draws, waits[o.name], waits[FIFO.name]) for o in played if o in orderings
+        _result(o, department, draws, waits[o.name], waits[FIFO.name], minutes)
+        for o in played
+        if o in orderings
     )
-    return Comparison(department, studies, replications, seed, results)
+    return Comparison(department, studies, replications, seed, results, tuple(minutes.tolist()))
 
 
 def _from(drawn: Studies, first: int) -> Studies:
@@ -145,23 +163,42 @@ def _masks(drawn: Studies) -> dict[str, Mask]:
 
 
 def _result(
-    ordering: Ordering, department: Department, draws: list[Studies], waits: list[Waits], fifo: list[Waits]
+    ordering: Ordering,
+    department: Department,
+    draws: list[Studies],
+    waits: list[Waits],
+    fifo: list[Waits],
+    minutes: Waits,
 ) -> OrderingResult:
     masks = [_masks(drawn) for drawn in draws]
     targets = np.array([c.target_minutes(department.policy) for c in department.classes])
     breaches = [w > targets[drawn.kind] for w, drawn in zip(waits, draws, strict=True)]
-    groups = {
-        name: _group([m[name] for m in masks], waits, fifo, breaches, compared=ordering is not FIFO)
-        for name in GROUPS
-        if all(m[name].any() for m in masks)
-    }
+
+    def groups(chosen: list[dict[str, Mask]], points: Waits) -> dict[str, GroupResult]:
+        return {
+            name: _group(
+                [m[name] for m in chosen], waits, fifo, breaches, points, compared=ordering is not FIFO
+            )
+            for name in chosen[0]
+            if all(m[name].any() for m in chosen)
+        }
+
+    classes = {}
+    if len(department.classes) > 1:
+        for kind, one in enumerate(department.classes):
+            of_kind = [
+                {name: m[name] & (drawn.kind == kind) for name in ("all", "diseased", "others")}
+                for m, drawn in zip(masks, draws, strict=True)
+            ]
+            classes[f"{one.priority}/{one.location}"] = groups(of_kind, np.zeros(0))
     later = np.concatenate(waits) - np.concatenate(fifo)
     # Sums of minutes in another order differ by rounding; nobody waits a microsecond.
     back = later[later > 1e-6]
     return OrderingResult(
         name=ordering.name,
         words=ordering.words,
-        groups=groups,
+        groups=groups(masks, minutes),
+        classes=classes,
         pushed_back=len(back) / len(later),
         pushed_back_minutes=float(back.mean()) if len(back) else 0.0,
         pushed_back_longest=float(back.max()) if len(back) else 0.0,
@@ -169,7 +206,13 @@ def _result(
 
 
 def _group(
-    masks: list[Mask], waits: list[Waits], fifo: list[Waits], breaches: list[Mask], *, compared: bool
+    masks: list[Mask],
+    waits: list[Waits],
+    fifo: list[Waits],
+    breaches: list[Mask],
+    minutes: Waits,
+    *,
+    compared: bool,
 ) -> GroupResult:
     mine = [w[m] for w, m in zip(waits, masks, strict=True)]
     theirs = [w[m] for w, m in zip(fifo, masks, strict=True)]
@@ -188,6 +231,7 @@ def _group(
         breached=float(np.concatenate([b[m] for b, m in zip(breaches, masks, strict=True)]).mean()),
         mean_change=_ratio(means, fifo_means) if compared and fifo_means.sum() > 0 else None,
         p999_change=p999 / fifo_p999 - 1 if compared and fifo_p999 > 0 else None,
+        waiting=tuple(_mean(np.array([(w > after).mean() for w in mine])) for after in minutes),
     )
 
 

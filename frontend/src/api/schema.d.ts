@@ -1264,6 +1264,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/simulations/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The newest first, without results. */
+        get: operations["simulations_list"];
+        put?: never;
+        /** @description Ask for a simulation; a worker plays it, and this address tells how far it is. */
+        post: operations["simulations_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/simulations/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One simulation; its result when it is done. */
+        get: operations["simulations_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/simulations/defaults/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Parameters to begin with: synthetic, or as the site's own log has them. */
+        get: operations["simulations_defaults_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/": {
         parameters: {
             query?: never;
@@ -1890,6 +1942,32 @@ export interface components {
             completed_at: string | null;
             series: components["schemas"]["ArchiveSeries"][];
         };
+        /** @description What is left out is as in the synthetic department. */
+        AskedParametersRequest: {
+            /** Format: double */
+            load?: number | null;
+            /** Format: double */
+            arrivals_per_hour?: number | null;
+            readers?: number;
+            /** Format: double */
+            read_minutes?: number;
+            read_shape?: components["schemas"]["ReadShapeEnum"];
+            /** Format: double */
+            read_variation?: number;
+            /** Format: double */
+            prevalence?: number;
+            /** Format: double */
+            sensitivity?: number;
+            /** Format: double */
+            specificity?: number;
+            /** Format: double */
+            ai_delay_minutes?: number;
+            criticality?: components["schemas"]["CriticalityEnum"];
+            classes?: components["schemas"]["OrderShareRequest"][];
+            studies?: number;
+            replications?: number;
+            seed?: number;
+        };
         AssignRequestRequest: {
             /** @description A radiologist. */
             username: string;
@@ -2284,6 +2362,14 @@ export interface components {
             kind: components["schemas"]["ItemFlagKindEnum"];
             /** @default  */
             note: string;
+        };
+        /** @description What the diseased win, and what it costs the slowest of the unflagged, against first in, first out. */
+        FrontierPoint: {
+            name: string;
+            words: string;
+            diseased_mean_change: components["schemas"]["SimulatedMean"];
+            /** Format: double */
+            unflagged_p999_change: number;
         };
         Gap: {
             duty: components["schemas"]["DutyEnum"];
@@ -2729,6 +2815,10 @@ export interface components {
             p256dh: string;
             auth: string;
             browser?: string;
+        NewSimulationRequest: {
+            /** @default  */
+            name: string;
+            parameters: components["schemas"]["AskedParametersRequest"];
         };
         NextItem: {
             id: string;
@@ -2913,6 +3003,18 @@ export interface components {
             modality: string;
             /** Format: date-time */
             ordered_at?: string;
+        };
+        OrderShare: {
+            priority: components["schemas"]["OrderPriorityEnum"];
+            location: components["schemas"]["LocationClassEnum"];
+            /** Format: double */
+            share: number;
+        };
+        OrderShareRequest: {
+            priority: components["schemas"]["OrderPriorityEnum"];
+            location: components["schemas"]["LocationClassEnum"];
+            /** Format: double */
+            share: number;
         };
         OverrideReasonRequest: {
             code: string;
@@ -3187,6 +3289,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Shift"][];
+        };
+        PaginatedSimulationSummaryList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["SimulationSummary"][];
         };
         PaginatedTriagePlanList: {
             /** @example 123 */
@@ -3507,6 +3624,12 @@ export interface components {
             reasons: components["schemas"]["Reason"][];
             cause: string;
         };
+        /**
+         * @description * `exponential` - exponential
+         *     * `lognormal` - lognormal
+         * @enum {string}
+         */
+        ReadShapeEnum: "exponential" | "lognormal";
         Reader: {
             username: string;
             display_name: string;
@@ -3816,6 +3939,148 @@ export interface components {
         SigningRequest: {
             version: number;
             overrides?: components["schemas"]["OverrideReasonRequest"][];
+        };
+        SimulatedGroup: {
+            studies: number;
+            mean: components["schemas"]["SimulatedMean"];
+            /** Format: double */
+            median: number;
+            /** Format: double */
+            p95: number;
+            /** Format: double */
+            p999: number;
+            /** Format: double */
+            longest: number;
+            /**
+             * Format: double
+             * @description Share that waited past the target of its order.
+             */
+            breached: number;
+            /** @description Against first in, first out; -0.7: 70 % less. */
+            mean_change: components["schemas"]["SimulatedMean"] | null;
+            /** Format: double */
+            p999_change: number | null;
+            /** @description Share that still waits after each of `minutes`. */
+            waiting: components["schemas"]["SimulatedMean"][];
+        };
+        /** @description A mean with its 95 % interval over replications; null for a single one. */
+        SimulatedMean: {
+            /** Format: double */
+            value: number;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+        };
+        SimulatedOrdering: {
+            name: string;
+            words: string;
+            /** @description all, diseased, others, flagged, … */
+            groups: {
+                [key: string]: components["schemas"]["SimulatedGroup"];
+            };
+            /** @description By priority/location, then by group. */
+            classes: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["SimulatedGroup"];
+                };
+            };
+            /**
+             * Format: double
+             * @description Share read later than first in, first out would have.
+             */
+            pushed_back: number;
+            /** Format: double */
+            pushed_back_minutes: number;
+            /** Format: double */
+            pushed_back_longest: number;
+        };
+        Simulation: {
+            id: string;
+            name: string;
+            state: components["schemas"]["SimulationStateEnum"];
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            progress: number;
+            error: string;
+            parameters: components["schemas"]["SimulationParameters"];
+            requested_by: components["schemas"]["Person"] | null;
+            mine: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+            result: components["schemas"]["SimulationResult"] | null;
+        };
+        SimulationDefaults: {
+            parameters: components["schemas"]["SimulationParameters"];
+            /** @description Where each figure of the site's own log comes from. */
+            notes: string[];
+        };
+        /** @description Exactly one of `load` and `arrivals_per_hour` is not null. */
+        SimulationParameters: {
+            /** Format: double */
+            load: number | null;
+            /** Format: double */
+            arrivals_per_hour: number | null;
+            readers: number;
+            /** Format: double */
+            read_minutes: number;
+            read_shape: components["schemas"]["ReadShapeEnum"];
+            /** Format: double */
+            read_variation: number;
+            /** Format: double */
+            prevalence: number;
+            /** Format: double */
+            sensitivity: number;
+            /** Format: double */
+            specificity: number;
+            /** Format: double */
+            ai_delay_minutes: number;
+            criticality: components["schemas"]["CriticalityEnum"];
+            classes: components["schemas"]["OrderShare"][];
+            studies: number;
+            replications: number;
+            seed: number;
+        };
+        SimulationResult: {
+            /** Format: double */
+            utilisation: number;
+            /** Format: double */
+            arrivals_per_hour: number;
+            studies: number;
+            replications: number;
+            minutes: number[];
+            orderings: components["schemas"]["SimulatedOrdering"][];
+            frontier: components["schemas"]["FrontierPoint"][];
+        };
+        /**
+         * @description * `waiting` - Waiting
+         *     * `running` - Running
+         *     * `done` - Done
+         *     * `failed` - Failed
+         * @enum {string}
+         */
+        SimulationStateEnum: "waiting" | "running" | "done" | "failed";
+        SimulationSummary: {
+            id: string;
+            name: string;
+            state: components["schemas"]["SimulationStateEnum"];
+            /**
+             * Format: double
+             * @description 0 to 1.
+             */
+            progress: number;
+            error: string;
+            parameters: components["schemas"]["SimulationParameters"];
+            requested_by: components["schemas"]["Person"] | null;
+            mine: boolean;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
         };
         Site: {
             name: string;
@@ -6534,6 +6799,114 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Shift"];
+                };
+            };
+        };
+    };
+    simulations_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSimulationSummaryList"];
+                };
+            };
+        };
+    };
+    simulations_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSimulationRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewSimulationRequest"];
+                "multipart/form-data": components["schemas"]["NewSimulationRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    simulations_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
+                };
+            };
+        };
+    };
+    simulations_defaults_retrieve: {
+        parameters: {
+            query?: {
+                /** @description Figures of this site's last 30 days, where there are enough. */
+                from_log?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulationDefaults"];
                 };
             };
         };

@@ -20,6 +20,7 @@ const ComparisonPage = lazy(() => import("../pages/models/ComparisonPage"));
 const FatiguePage = lazy(() => import("../pages/alerts/FatiguePage"));
 const PolicyPage = lazy(() => import("../pages/alerts/PolicyPage"));
 const RotaPage = lazy(() => import("../pages/rota/RotaPage"));
+const SimulationPage = lazy(() => import("../pages/simulation/SimulationPage"));
 const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
 
 function NotYours({ home }: { home: string }) {
@@ -59,6 +60,7 @@ function Pages() {
           <Route path="/archive">{guard("/archive", <ArchivePage />)}</Route>
           <Route path="/deliveries">{guard("/deliveries", <DeliveriesPage />)}</Route>
           <Route path="/rota">{guard("/rota", <RotaPage />)}</Route>
+          <Route path="/simulation">{guard("/simulation", <SimulationPage />)}</Route>
           <Route path="/models">{guard("/models", <ModelsPage />)}</Route>
           <Route path="/models/compare">{guard("/models", <ComparisonPage />)}</Route>
           <Route path="/models/:id">{({ id }) => guard("/models", <ModelPage key={id} id={id} />)}</Route>

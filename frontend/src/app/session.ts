@@ -34,6 +34,12 @@ export const places: readonly Place[] = [
     roles: ["radiologist", "er_staff", "qa_reviewer", "pacs_administrator"],
     department: true,
   },
+  {
+    path: "/simulation",
+    label: "Simulation",
+    roles: ["radiologist", "qa_reviewer", "pacs_administrator"],
+    department: true,
+  },
   { path: "/models", label: "Models", roles: ["pacs_administrator", "qa_reviewer"] },
   {
     path: "/alert-fatigue",

@@ -54,6 +54,9 @@ MATRIX = [
     ("post", "/api/alerts/{alert}/not-my-patient/", ER),
     ("post", "/api/alerts/{alert}/acknowledge/", ER),
     ("get", "/api/er/patients/", ER),
+    ("get", "/api/simulations/", {"radiologist", "qa_reviewer", "pacs_administrator"}),
+    ("post", "/api/simulations/", {"radiologist", "qa_reviewer", "pacs_administrator"}),
+    ("get", "/api/simulations/defaults/", {"radiologist", "qa_reviewer", "pacs_administrator"}),
 ]
 BODIES = {"acknowledge": {"name": "N", "read_back": "bleed"}, "not-my-patient": {"reason": "moved"}}
 

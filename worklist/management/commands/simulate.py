@@ -93,7 +93,7 @@ def _table(result: Comparison) -> str:
         f"{result.replications} x {result.studies:,} studies, seed {result.seed}",
         "Minutes from arrival to the start of reading; [95 % interval]; changes against first in, first out",
         "",
-        f"{'':<22}{'group':<10}{'mean':>8} {'':<18}{'change':>7}{'median':>8}{'p95':>8}{'p99.9':>8}{'change':>8}"
+        f"{'':<22}{'group':<20}{'mean':>8} {'':<18}{'change':>7}{'median':>8}{'p95':>8}{'p99.9':>8}{'change':>8}"
         f"{'longest':>9}{'breach':>8}",
     ]
     for ordering in result.orderings:
@@ -110,11 +110,12 @@ def _table(result: Comparison) -> str:
 
 def _rows(ordering: OrderingResult) -> list[str]:
     rows: list[str] = []
-    for name, group in ordering.groups.items():
+    of_classes = {name: groups["all"] for name, groups in ordering.classes.items() if "all" in groups}
+    for name, group in (ordering.groups | of_classes).items():
         change = "" if group.mean_change is None else f"{group.mean_change.value:+.0%}"
         far = "" if group.p999_change is None else f"{group.p999_change:+.1%}"
         rows.append(
-            f"{ordering.words if not rows else '':<22}{name:<10}{group.mean.value:8.1f} "
+            f"{ordering.words if not rows else '':<22}{name:<20}{group.mean.value:8.1f} "
             f"{_interval(group.mean):<18}{change:>7}{group.median:8.1f}{group.p95:8.1f}{group.p999:8.1f}"
             f"{far:>8}{group.longest:9.0f}{group.breached:8.2%}"
         )
