@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from triage.inference.cavity import analysable
+from triage.inference.regions import region_features
 
 Side = Literal["left", "right", "bilateral", "midline", ""]
 
@@ -21,16 +22,32 @@ _MIDLINE_BAND_MM = 5.0
 _BILATERAL_SHARE = 0.2
 _TISSUE_HU = -200.0
 
+#: Features of a scan in which no region was kept.
+NOTHING_FOUND: Final = {
+    "found": 0.0,
+    "log1p_volume_ml": 0.0,
+    "peak": 0.0,
+    "mean": 0.0,
+    "log1p_largest_ml": 0.0,
+    "best_region": 0.0,
+}
+#: A region's score, its logit, is kept within this.
+_HIGHEST_LOGIT = 8.0
+
 
 @dataclass(frozen=True)
 class Component:
-    """One connected suspicious region; indices are voxel indices (z, y, x) of the regular volume."""
+    """One connected suspicious region; indices are voxel indices (z, y, x) of the regular volume.
+
+    ``features`` are those of ``triage.inference.regions``, measured where the bundle has a rule for regions.
+    """
 
     volume_ml: float
     peak: float
     centroid_zyx: tuple[float, float, float]
     z_from: int
     z_to: int
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,8 @@ def extract(
 
     ``prob`` is [z, y, x] in [0, 1] on a regular volume (x grows to the patient's left); ``spacing_mm`` is
     (z, y, x); ``config`` is the bundle's ``configs/firstread.json`` (``mask_threshold``,
-    ``min_component_ml``, ``probability``). With ``volume_hu`` of the same shape only the skull's
+    ``min_component_ml``, ``probability``). With ``regions`` in it and a volume, each region gets a score of its own;
+    those below the rule's ``keep`` are left out. With ``volume_hu`` of the same shape only the skull's
     cavity is looked at (``triage.inference.cavity``) and the side is told from the head's own midline, without
     it from the middle of the grid. Raises ValueError on a shape or value that is
     not a probability map.
@@ -80,10 +98,17 @@ def extract(
     sizes = np.bincount(labels.ravel(), minlength=count + 1) * voxel_ml
     kept = [i for i in range(1, count + 1) if sizes[i] >= float(config["min_component_ml"])]
     kept.sort(key=lambda i: -sizes[i])
+    rule = config.get("regions")
+    measured: dict[int, dict[str, float]] = {}
+    if rule is not None and volume_hu is not None:
+        measured = {i: region_features(labels == i, prob, volume_hu, spacing_mm) for i in kept}
+        kept = [i for i in kept if study_probability(measured[i], rule) >= float(rule["keep"])]
     mask: NDArray[np.bool_] = np.isin(labels, kept) if kept else np.zeros(prob.shape, dtype=bool)
     smooth = ndimage.gaussian_filter(prob.astype(np.float32), [2.0 / s for s in spacing_mm])
-    components = tuple(_component(labels, i, smooth, voxel_ml) for i in kept)
+    components = tuple(_component(labels, i, smooth, voxel_ml, measured.get(i, {})) for i in kept)
     features = _features(prob, smooth, mask, voxel_ml)
+    if rule is not None and components:
+        features["best_region"] = max(region_score(c.features, rule) for c in components)
     return Extraction(
         probability=study_probability(features, config["probability"]),
         mask=mask,
@@ -95,6 +120,14 @@ def extract(
         side=_side(mask, spacing_mm, volume_hu),
         features=features,
     )
+
+
+def region_score(features: Mapping[str, float], rule: Mapping[str, Any]) -> float:
+    """Logit that a region is a bleed, within bounds; 0 where it was not measured, as without a volume."""
+    if not features:
+        return 0.0
+    p = study_probability(features, rule)
+    return min(max(math.log(p / (1.0 - p)) if p < 1.0 else _HIGHEST_LOGIT, -_HIGHEST_LOGIT), _HIGHEST_LOGIT)
 
 
 def study_probability(features: Mapping[str, float], rule: Mapping[str, Any]) -> float:
@@ -110,17 +143,25 @@ def _features(
 ) -> dict[str, float]:
     """Features of the retained components only, so that a flag always comes with a mask to show."""
     if not mask.any():
-        return {"log1p_volume_ml": 0.0, "peak": 0.0, "mean": 0.0, "log1p_largest_ml": 0.0}
+        return dict(NOTHING_FOUND)
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     return {
+        "found": 1.0,
         "log1p_volume_ml": math.log1p(float(prob[mask].sum()) * voxel_ml),
         "peak": float(smooth[mask].max()),
         "mean": float(prob[mask].mean()),
         "log1p_largest_ml": math.log1p(float(np.bincount(labels.ravel())[1:].max()) * voxel_ml),
+        "best_region": 0.0,
     }
 
 
-def _component(labels: NDArray[Any], index: int, smooth: NDArray[np.float32], voxel_ml: float) -> Component:
+def _component(
+    labels: NDArray[Any],
+    index: int,
+    smooth: NDArray[np.float32],
+    voxel_ml: float,
+    features: Mapping[str, float],
+) -> Component:
     where = np.argwhere(labels == index)
     z, y, x = (float(v) for v in where.mean(axis=0))
     return Component(
@@ -129,6 +170,7 @@ def _component(labels: NDArray[Any], index: int, smooth: NDArray[np.float32], vo
         centroid_zyx=(z, y, x),
         z_from=int(where[:, 0].min()),
         z_to=int(where[:, 0].max()),
+        features=features,
     )
 
 

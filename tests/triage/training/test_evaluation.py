@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from django.core.management import CommandError, call_command
 
 from triage.inference.bundle import load_bundle
-from triage.inference.extract import extract
+from triage.inference.extract import NOTHING_FOUND, extract, study_probability
 from triage.inference.guard import check_input
 from triage.inference.training.card import card
 from triage.inference.training.evaluate import (
@@ -29,7 +30,7 @@ BUNDLE = Path(__file__).resolve().parents[3] / "models" / "ich_demo"
 
 
 def case(kind: str, probability: float, ml: float = 5.0) -> Case:
-    return Case(kind, "procedural", "ordinary", ml, ml, probability, 0.7, False, {})
+    return Case(kind, "procedural", "ordinary", ml, ml, probability, 0.7, False, ("calcium",), {})
 
 
 def test_wilson_interval_is_that_of_the_textbook() -> None:
@@ -79,6 +80,33 @@ def test_summary_counts_by_kind_and_size() -> None:
     assert summary["sensitivity_by_kind"]["epidural"]["value"] == 0.5
     assert summary["sensitivity_by_ml"]["15 to 100 mL"]["of"] == 2
     assert summary["sensitivity_by_kind"]["subarachnoid"]["value"] is None
+
+
+def test_summary_tells_bleeds_from_2_ml_apart_and_counts_missed_ones_in_the_overlap() -> None:
+    found = [case("epidural", 0.1, 1.9), case("epidural", 0.9, 2.0), case("none", 0.1)]
+    found.append(dataclasses.replace(case("subdural", 0.1, 9.0), dice=0.0))
+    summary = summarise(found, 0.5)
+    assert summary["sensitivity_from_2_ml"]["hits"] == 1 and summary["sensitivity_from_2_ml"]["of"] == 2
+    assert summary["dice_from_2_ml"]["mean"] == pytest.approx(0.35)
+    assert summary["dice_from_2_ml_by_kind"]["subdural"]["mean"] == 0.0
+    assert summary["specificity_by_lookalike"]["calcium"]["value"] == 1.0
+    assert summary["specificity_by_lookalike"]["metal"]["of"] == 0
+
+
+def test_logistic_fit_at_a_prevalence_gives_that_mean_probability() -> None:
+    rng = np.random.default_rng(4)
+    positive = rng.random(3000) < 0.5
+    table = (rng.normal(0.0, 1.0, 3000) + 1.5 * positive)[:, None]
+    coefficients, intercept = fit_logistic(table, positive, penalty=0.0, prevalence=0.1)
+    p = 1 / (1 + np.exp(-(table @ coefficients + intercept)))
+    assert 0.1 * p[positive].mean() + 0.9 * p[~positive].mean() == pytest.approx(0.1, abs=0.003)
+
+
+def test_scan_without_a_region_stays_far_below_the_rank_threshold() -> None:
+    config = json.loads((BUNDLE / "configs" / "firstread.json").read_text())
+    nothing = study_probability(NOTHING_FOUND, config["probability"])
+    assert nothing <= 0.05
+    assert config["rank_threshold"] >= 3.0 * nothing
 
 
 def test_training_lowers_the_loss_and_leaves_weights_that_load(tmp_path: Path) -> None:

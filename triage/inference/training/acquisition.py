@@ -23,7 +23,8 @@ class Scanner:
 
     ``sharpen`` is the strength of an edge-enhancing kernel; ``grain_mm`` the correlation length of noise. Noise
     rises as slices get thinner, down to ``noise_from_mm``: heads are drawn in planes of 2.5 mm, which stand for
-    the mean of thinner slices. Training goes further down, to more noise than such a mean has.
+    the mean of thinner slices. Training goes further down, to more noise than such a mean has. ``uneven`` is
+    the chance of slices at uneven gaps.
     """
 
     thickness_mm: tuple[float, ...]
@@ -34,17 +35,19 @@ class Scanner:
     tilt_deg: Range
     motion: float
     noise_from_mm: float
+    uneven: float = 0.0
 
 
 TRAINING_SCANNER = Scanner(
-    thickness_mm=(0.6, 1.25, 2.5, 3.0, 4.0, 5.0, 5.0, 5.0, 6.0, 7.0),
-    noise_hu=(2.0, 7.5),
-    kernel_mm=(0.0, 0.8),
-    sharpen=(0.05, 0.3),
-    grain_mm=(0.3, 0.8),
-    tilt_deg=(6.0, 24.0),
+    thickness_mm=(0.6, 1.25, 2.5, 3.0, 4.0, 5.0, 5.0, 5.0, 6.0, 7.0, 8.0),
+    noise_hu=(1.5, 9.0),
+    kernel_mm=(0.0, 1.1),
+    sharpen=(0.0, 0.4),
+    grain_mm=(0.25, 1.2),
+    tilt_deg=(3.0, 26.0),
     motion=0.12,
     noise_from_mm=1.5,
+    uneven=0.15,
 )
 #: Thicknesses that training never uses, coarser grain, stronger tilt and edges.
 HELD_OUT_SCANNER = Scanner(
@@ -96,7 +99,8 @@ def acquire(
     if hard and rng.random() < 0.35:
         soft = ndimage.gaussian_filter(hu, [0.0, 1.6 / dy, 1.6 / dx])
         hu = hu + float(rng.uniform(*scanner.sharpen)) * np.clip(hu - soft, -150.0, 150.0)
-    positions = _slice_positions(hu.shape[0] * dz, max(thickness, dz), rng, hard)
+    uneven = scanner.uneven if hard else 0.0
+    positions = _slice_positions(hu.shape[0] * dz, max(thickness, dz), rng, hard, uneven)
     hu, blood = _take_slices(hu, positions / dz), _take_slices(blood, positions / dz)
     if hard and rng.random() < scanner.motion:
         hu = ghost(hu, (dy, dx), rng)
@@ -129,9 +133,16 @@ def _vary_grey(head: SyntheticHead, rng: np.random.Generator) -> Array:
 
 
 def _slice_positions(
-    length_mm: float, thickness: float, rng: np.random.Generator, hard: bool
+    length_mm: float, thickness: float, rng: np.random.Generator, hard: bool, uneven: float = 0.0
 ) -> NDArray[np.float64]:
-    """Positions of slice centres in mm from the first voxel; sometimes two zones of different spacing."""
+    """Positions of slice centres in mm from the first voxel; sometimes two zones of different spacing.
+
+    With the chance ``uneven`` no two gaps are the same.
+    """
+    if uneven > 0.0 and rng.random() < uneven:
+        gaps = thickness * rng.uniform(0.4, 1.6, int(length_mm / (0.4 * thickness)) + 2)
+        places = np.cumsum(gaps)
+        return np.asarray(places[places < length_mm - 1.0])
     start = float(rng.uniform(0.0, thickness))
     step = thickness * (float(rng.uniform(0.8, 1.15)) if hard and rng.random() < 0.3 else 1.0)
     if hard and rng.random() < 0.2:

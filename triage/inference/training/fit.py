@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import structlog
 import torch
-import torch.multiprocessing
 from monai.bundle import ConfigParser
 from torch import Tensor, nn
+
+from triage.inference.training.variation import vary_crop
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,7 @@ SEED = 20260101
 CROP = (24, 64, 64)
 # Part of the voxels of a crop, those that the network gets most wrong, that count once more.
 _HARDEST = 0.005
+_BONE_HU = 200.0
 
 
 def use_threads(count: int) -> None:
@@ -61,10 +63,10 @@ def train(
 ) -> int:
     """Train for ``minutes`` of wall time and write the averaged weights (a state_dict) to ``weights``.
 
-    ``samples`` is a folder of train-*.npz. With two ``workers`` or more, that many processes of one thread each
-    take steps on one shared network without waiting for each other: on a busy machine threads that share each
-    step would stand and wait. The rate rises and falls with the time spent. Weights are written every two
-    minutes. Returns the number of steps. Raises FileNotFoundError when the folder holds no sample.
+    ``samples`` is a folder of train-*.npz. With two ``workers`` or more, that many threads take steps on one
+    shared network without waiting for each other: on a busy machine threads that share each step would stand
+    and wait. The rate rises and falls with the time spent. Weights are written every two minutes. Returns the
+    number of steps. Raises FileNotFoundError when the folder holds no sample.
     """
     if not any(samples.glob("train-*.npz")):
         raise FileNotFoundError(f"{samples} holds no train-*.npz: make samples first")
@@ -79,21 +81,29 @@ def train(
     # Channels last trains a third faster on CPU.
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     plan = _Plan(bundle, samples, weights, minutes, batch, seed, peak_rate)
-    steps = torch.zeros(workers, dtype=torch.int64).share_memory_()
+    steps = [0] * workers
     if workers == 1:
         _learn(0, network, steps, plan)
     else:
-        network.share_memory()
-        torch.multiprocessing.spawn(_learn, args=(network, steps, plan), nprocs=workers)
-    log.info("trained", steps=int(steps.sum()), minutes=minutes)
-    return int(steps.sum())
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(_learn, n, _sharing(network), steps, plan) for n in range(workers)]:
+                done.result()
+    log.info("trained", steps=sum(steps), minutes=minutes)
+    return sum(steps)
 
 
-def _learn(worker: int, network: nn.Module, steps: Tensor, plan: _Plan) -> None:
+def _sharing(network: nn.Module) -> nn.Module:
+    """The same network with gradients of its own: its weights lie where those of ``network`` lie."""
+    other = copy.deepcopy(network)
+    for mine, shared in zip(_tensors(other), _tensors(network), strict=True):
+        mine.data = shared.data
+    return other
+
+
+def _learn(worker: int, network: nn.Module, steps: list[int], plan: _Plan) -> None:
     """Take steps until the time is over; the first worker keeps and writes the average."""
     if len(steps) > 1:
         torch.set_num_threads(1)
-    torch.manual_seed(plan.seed + worker)
     rng = np.random.default_rng([plan.seed, worker])
     _, preprocessing = build(plan.bundle)
     network.train()
@@ -123,7 +133,7 @@ def _learn(worker: int, network: nn.Module, steps: Tensor, plan: _Plan) -> None:
                 _average(averaged, network, min(0.995, step / (step + 20.0)))
                 if step % 100 == 0:
                     log.info(
-                        "training", steps=int(steps.sum()), minutes=round(spent, 1), loss=round(running, 4)
+                        "training", steps=sum(steps), minutes=round(spent, 1), loss=round(running, 4)
                     )
                 if time.monotonic() - saved > 120.0:
                     _save(averaged, plan.weights)
@@ -176,11 +186,16 @@ def _loss(logits: Tensor, target: Tensor) -> Tensor:
 
 def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
     with torch.no_grad():
-        for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+        # Not by state_dict: there a layer that a network names twice stands twice.
+        for mean, value in zip(_tensors(averaged), _tensors(network), strict=True):
             if mean.dtype.is_floating_point:
                 mean.mul_(keep).add_(value, alpha=1.0 - keep)
             else:
                 mean.copy_(value)
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
 
 
 def _save(network: nn.Module, weights: Path) -> None:
@@ -195,14 +210,11 @@ def _load(path: Path, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]
         # Cut before anything else: most of a scan is not used this time.
         eighths, parts = crop(kept["hu"], kept["target"], rng)
     hu, target = eighths.astype(np.float32) / 8.0, parts.astype(np.float32) / 255.0
-    # Voxels shared by blood and bone are not taught as blood: they look like any inner table.
-    target *= hu < 130.0
+    # Voxels that are mostly bone are not taught as blood: they look like any inner table.
+    target *= hu < _BONE_HU
     if rng.random() < 0.5:
         hu, target = hu[:, :, ::-1], target[:, :, ::-1]
-    hu = hu * float(rng.uniform(0.96, 1.04)) + float(rng.normal(0.0, 1.5))
-    if rng.random() < 0.4:
-        hu = hu + rng.standard_normal(hu.shape, dtype=np.float32) * float(rng.uniform(0.0, 5.0))
-    return np.ascontiguousarray(hu, dtype=np.float32), np.ascontiguousarray(target)
+    return np.ascontiguousarray(vary_crop(hu, rng), dtype=np.float32), np.ascontiguousarray(target)
 
 
 def crop(eighths: np.ndarray, parts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -28,6 +28,13 @@ def add_lookalikes(head: SyntheticHead, rng: np.random.Generator, *, more: float
     return tuple(placed)
 
 
+def add_more_lookalikes(head: SyntheticHead, rng: np.random.Generator) -> None:
+    """Look-alikes that only training and calibration show, never the held-out test; in place, each by chance."""
+    for chance, add in _MORE:
+        if rng.random() < chance:
+            add(head, rng, 1.0)
+
+
 def _inside(head: SyntheticHead, rng: np.random.Generator, depth_mm: float) -> Triple | None:
     """A random point of the brain at least ``depth_mm`` below the skull."""
     where = np.flatnonzero(head.brain & (head.cavity_mm > depth_mm))
@@ -185,6 +192,40 @@ def _catheter(head: SyntheticHead, rng: np.random.Generator, more: float) -> boo
     _blend(head, float(rng.uniform(90.0, 320.0)), 0.95 * coverage(depth, 1.1))
     return True
 
+
+def _hyperostosis(head: SyntheticHead, rng: np.random.Generator, more: float) -> bool:
+    """Lumps of bone on the inner table, whose edge shares voxels with brain."""
+    lumps = NoiseField(rng, float(rng.uniform(12.0, 30.0))).at(head.points_mm)
+    front = np.clip((-20.0 - head.points_mm[1]) / 20.0, 0.0, 1.0) if rng.random() < 0.6 else 1.0
+    height = float(rng.uniform(2.0, 7.0)) * more * np.clip(lumps - 0.3, 0.0, 1.5) * front
+    lump = coverage(height - head.cavity_mm, 1.5) * (head.cavity_mm > -1.0) * (height > 0.2)
+    _blend(head, float(rng.uniform(300.0, 1100.0)), lump, bone=True)
+    return True
+
+
+def _dural_rim(head: SyntheticHead, rng: np.random.Generator, more: float) -> bool:
+    """Dura that shows all around as a thin line of the grey of brain or a little above."""
+    thick = float(rng.uniform(0.5, 1.6)) * more
+    _blend(head, float(rng.uniform(34.0, 48.0)), 0.9 * coverage(thick - np.abs(head.cavity_mm - 0.5), 1.4))
+    return True
+
+
+def _dense_arteries(head: SyntheticHead, rng: np.random.Generator, more: float) -> bool:
+    """Arteries and a basilar tip that stand out, on one side or both."""
+    x, y, z = head.points_mm
+    side = (np.abs(x), y, z)
+    radius = float(rng.uniform(1.0, 2.2)) * more
+    middle = capsule(side, (6.0, -12.0, -13.0), (33.0, -22.0, -9.0), radius, 0.7 * radius)
+    if rng.random() < 0.5:
+        middle = np.minimum(middle, float(rng.choice([-1.0, 1.0])) * x)
+    basilar = capsule(head.points_mm, (0.0, -6.5, -11.0), (0.0, -4.5, -36.0), radius)
+    carotid = capsule(side, (7.0, -10.0, -13.0), (7.0, -8.0, -26.0), radius)
+    depth = np.maximum(middle, np.maximum(basilar, carotid))
+    _blend(head, float(rng.uniform(44.0, 68.0)), 0.9 * coverage(depth, 1.3))
+    return True
+
+
+_MORE: Final = ((0.15, _hyperostosis), (0.25, _dural_rim), (0.25, _dense_arteries))
 
 _LOOKALIKES: Final[dict[str, tuple[float, Callable[[SyntheticHead, np.random.Generator, float], bool]]]] = {
     "hygroma": (0.08, _hygroma),

@@ -19,7 +19,8 @@ from pacs.synthetic.lesions import LESION_KINDS, insert_lesion, insert_shape
 from pacs.synthetic.parameters import HeadParameters, draw_parameters
 from triage.inference.training.acquisition import HELD_OUT_SCANNER, TRAINING_SCANNER, Volume, acquire
 from triage.inference.training.anatomy import lesion_shapes, make_reference_head, reference_brains
-from triage.inference.training.lookalikes import add_lookalikes
+from triage.inference.training.lookalikes import add_lookalikes, add_more_lookalikes
+from triage.inference.training.variation import vary_tissue, widened
 
 Split = Literal["train", "calibrate", "test"]
 
@@ -91,29 +92,11 @@ def _base_head(split: Split, seed: int, rng: np.random.Generator) -> tuple[Synth
             break
     scanner = HELD_OUT_SCANNER if split == "test" else TRAINING_SCANNER
     tilt = float(rng.uniform(*scanner.tilt_deg) * rng.choice([-1.0, 1.0, 1.0])) if rng.random() < 0.5 else 0.0
-    if split == "train":
-        p = _harder(p, rng)
+    if split != "test":
+        p = widened(p, rng)
     return make_head(
         p.seed, spacing, parameters=p, tilt_deg=tilt
     ), "procedural, held-out form" if wanted else "procedural"
-
-
-def _harder(p: HeadParameters, rng: np.random.Generator) -> HeadParameters:
-    """Wider spread than the demo's heads, and more of what looks like blood but is not."""
-    return replace(
-        p,
-        rotation_deg=tuple(2.0 * a for a in p.rotation_deg),  # type: ignore[arg-type]
-        falx_hu=float(rng.uniform(42, 72)),
-        sinus_hu=float(rng.uniform(45, 76)),
-        white_hu=p.white_hu + float(rng.normal(0, 1.5)),
-        grey_hu=p.grey_hu + float(rng.normal(0, 1.5)),
-        infarct=bool(rng.random() < 0.35),
-        basal_calcium=bool(rng.random() < 0.25),
-        falx_calcium=bool(rng.random() < 0.25),
-        pineal_hu=float(rng.uniform(80, 400)) if rng.random() < 0.75 else 0.0,
-        choroid_hu=float(rng.uniform(60, 350)) if rng.random() < 0.75 else 0.0,
-        beam_hardening_hu=float(rng.uniform(0, 16)),
-    )
 
 
 def _draw_kinds(split: Split, number: int, rng: np.random.Generator) -> tuple[str, ...]:
@@ -142,6 +125,8 @@ def _sample(
     mask = np.zeros(head.hu.shape, dtype=bool)
     placed = []
     lookalikes = add_lookalikes(head, rng, more=LOOKALIKE_SIZE[split])
+    if split != "test":
+        add_more_lookalikes(head, rng)
     for index, kind in enumerate(kinds):
         wanted = float(np.exp(rng.uniform(*np.log(VOLUME_RANGE_ML))))
         if kind == "reference shape":
@@ -155,6 +140,8 @@ def _sample(
             wanted = min(wanted, 25.0) if kind == "intraventricular" else wanted
             mask |= insert_lesion(head, kind, wanted, seed + 7 * index, blood_hu=blood, irregular=irregular)
         placed.append(kind)
+    if split != "test" and hard:
+        vary_tissue(head, rng)
     scanner = HELD_OUT_SCANNER if split == "test" else TRAINING_SCANNER
     volume = acquire(head, mask, spacing_mm, rng, hard=hard, scanner=scanner)
     if rng.random() < 0.5:

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from triage.inference.training.anatomy import shared_data
-from triage.inference.training.card import pin_weights, write_results
+from triage.inference.training.card import pin_weights, write_results, write_training
 from triage.inference.training.evaluate import calibrate, evaluate
-from triage.inference.training.fit import train, use_threads
-from triage.inference.training.samples import write_samples
+from triage.inference.training.fit import SEED, train, use_threads
+from triage.inference.training.samples import FIRST_SEED, write_samples
 
 
 class Command(BaseCommand):
@@ -30,11 +30,16 @@ class Command(BaseCommand):
             "--calibrate", action="store_true", help="only calibrate, evaluate, write the card"
         )
         parser.add_argument("--bundle", type=Path, default=Path(settings.BASE_DIR) / "models" / "ich_demo")
-        parser.add_argument("--minutes", type=float, default=40.0, help="training time in minutes")
+        parser.add_argument("--minutes", type=float, default=36.0, help="training time in minutes")
+        parser.add_argument(
+            "--peak-rate",
+            type=float,
+            help="highest learning rate: 0.0015 from nothing, 0.0006 with --continue",
+        )
         parser.add_argument("--heads", type=int, default=280, help="base heads to make for training")
         parser.add_argument("--scans-per-head", type=int, default=6)
-        parser.add_argument("--calibrate-heads", type=int, default=100)
-        parser.add_argument("--test-heads", type=int, default=150)
+        parser.add_argument("--calibrate-heads", type=int, default=40)
+        parser.add_argument("--test-heads", type=int, default=100)
         parser.add_argument("--threads", type=int, default=2)
         parser.add_argument("--samples", type=Path, help="folder that keeps training scans between runs")
         parser.add_argument("--continue", dest="go_on", action="store_true", help="start from these weights")
@@ -57,11 +62,11 @@ class Command(BaseCommand):
                 self._train(bundle, options["samples"], options)
         self.stdout.write(f"weights SHA-256 {pin_weights(bundle)}")
         if not options["evaluate"]:
-            config = calibrate(bundle, options["calibrate_heads"])
+            config = calibrate(bundle, options["calibrate_heads"], processes=options["threads"])
             self.stdout.write(
                 f"thresholds: rank {config['rank_threshold']}, alert {config['alert_threshold']}"
             )
-        results = evaluate(bundle, options["test_heads"])
+        results = evaluate(bundle, options["test_heads"], processes=options["threads"])
         write_results(bundle, results)
         for name in ("sensitivity", "specificity"):
             part = results["rank"][name]
@@ -83,14 +88,29 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"made {made} training scans in {samples}")
         weights = bundle / "models" / "model.pt"
+        goes_on: bool = options["go_on"]
+        peak_rate = options["peak_rate"] or (6e-4 if goes_on else 1.5e-3)
         steps = train(
             bundle,
             samples,
             weights,
             minutes=options["minutes"],
-            start_from=weights if options["go_on"] else None,
+            start_from=weights if goes_on else None,
+            peak_rate=peak_rate,
             workers=options["threads"],
         )
+        run = {
+            "command": "manage.py train_ich_demo" + (" --continue" if goes_on else ""),
+            "heads": options["heads"],
+            "scans": options["heads"] * options["scans_per_head"],
+            "minutes": options["minutes"],
+            "threads": options["threads"],
+            "steps": steps,
+            "peak_rate": peak_rate,
+            "seed": SEED,
+            "first_head_seed": FIRST_SEED["train"],
+        }
+        write_training(bundle, run, goes_on=goes_on)
         self.stdout.write(f"trained {steps} steps")
 
 
