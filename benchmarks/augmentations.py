@@ -2,6 +2,9 @@
 
     python benchmarks/augmentations.py [--count 200] [--seed 1] [--bundle FOLDER] [--series FOLDER] [--json FILE]
 
+With --json the answers go into FILE, and a run that was stopped goes on from there. In docs/variants.json of the
+bundle the model card finds them (manage.py train_ich_demo --evaluate).
+
 Takes a series that is presumed to show no bleed (by default the real head CT of the reference data) and changes
 it at random: noise, kernel, slice thickness, rotation of the head, each of them in about two of three scans.
 Each variant goes the way of any series: slices -> regular volume -> input limits -> network -> findings. A
@@ -32,6 +35,7 @@ from triage.inference.engine import OutsideLimits, check_slices  # noqa: E402
 from triage.inference.extract import extract  # noqa: E402
 from triage.inference.guard import check_input  # noqa: E402
 from triage.inference.slices import read_stack  # noqa: E402
+from triage.inference.training.cases import bundle_stamp  # noqa: E402
 from triage.inference.volume import SliceStack, VolumeError, to_regular  # noqa: E402
 
 NAMES = ("noise", "kernel", "thickness", "rotation")
@@ -133,6 +137,23 @@ def judge(stack: SliceStack, bundle: LoadedBundle) -> dict[str, Any]:
     }
 
 
+def begun(file: Path | None, bundle: str, seed: int) -> dict[str, Any]:
+    """What an earlier run of the same bundle and seed left in ``file``, or a new start."""
+    if file is not None and file.is_file():
+        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if (told.get("bundle"), told.get("seed")) == (bundle, seed):
+            return told
+    return {"bundle": bundle, "seed": seed, "variants": []}
+
+
+def keep(file: Path | None, told: dict[str, Any]) -> None:
+    """Write it so that a stopped run leaves whole files only."""
+    if file is not None:
+        unfinished = file.with_suffix(".part")
+        unfinished.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(file)
+
+
 def default_series() -> Path:
     """The real head CT, where the reference data is."""
     named = os.environ.get("FIRSTREAD_SHARED_DATA")
@@ -158,14 +179,19 @@ def main() -> None:
     bundle = load_bundle(options.bundle)
     original = read_stack(files)
     began = time.monotonic()
-    answers = [{"changed": {}, **judge(original, bundle)}]
-    print(f"as it is: {answers[0]['result']}, {answers[0].get('why') or answers[0]['probability']}")
-    for number in range(options.count):
-        stack, told = vary(original, np.random.default_rng([options.seed, number]))
-        answers.append({"changed": told, **judge(stack, bundle)})
-        if (number + 1) % 20 == 0:
+    told = begun(options.json, bundle_stamp(options.bundle), options.seed)
+    told["original"] = original_answer = judge(original, bundle)
+    print(
+        f"as it is: {original_answer['result']}, {original_answer.get('why') or original_answer['probability']}"
+    )
+    varied: list[dict[str, Any]] = told["variants"]
+    del varied[options.count :]
+    for number in range(len(varied), options.count):
+        stack, changed = vary(original, np.random.default_rng([options.seed, number]))
+        varied.append({"changed": changed, **judge(stack, bundle)})
+        if (number + 1) % 20 == 0 or number + 1 == options.count:
             print(f"{number + 1} of {options.count}, {time.monotonic() - began:.0f} s", flush=True)
-    varied = answers[1:]
+            keep(options.json, told)
     print(f"\nmodel {bundle.metadata['name']} {bundle.metadata['version']}, {options.count} variants")
     print(f"{'':>12} {'flagged':>8} {'refused':>8} {'not flagged':>12}")
     for name in ("all", *NAMES):
@@ -177,9 +203,7 @@ def main() -> None:
     for answer in varied:
         if answer["result"] != "not flagged":
             print(answer)
-    if options.json:
-        options.json.write_text(json.dumps(answers, indent=1) + "\n", encoding="utf-8")
-    if any(a["result"] == "flagged" for a in answers):
+    if any(a["result"] == "flagged" for a in (original_answer, *varied)):
         raise SystemExit(1)
 
 

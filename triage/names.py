@@ -14,7 +14,7 @@ TOP_LEVEL: Final = frozenset(
         "activation", "alert_threshold", "criticality", "dimensions", "expected_seconds", "finding", "findings",
         "format", "input_limits", "intended_use", "kind", "mask_threshold", "min_component_ml",
         "min_component_mm2", "most_boxes", "probability", "rank_threshold", "routing", "runtime",
-        "second_opinion_to", "site", "spacing_mm", "window",
+        "regions", "second_opinion_to", "site", "spacing_mm", "window",
     }
 )  # fmt: skip
 #: [lowest, highest]; those of headers are judged in triage/routing.py, those of pixels in triage/inference.

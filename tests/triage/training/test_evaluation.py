@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,17 +15,13 @@ import torch
 from django.core.management import CommandError, call_command
 
 from triage.inference.bundle import load_bundle
-from triage.inference.extract import NOTHING_FOUND, extract, study_probability
+from triage.inference.extract import extract
 from triage.inference.guard import check_input
+from triage.inference.training.calibrate import fit_logistic, operating_points
 from triage.inference.training.card import card
-from triage.inference.training.evaluate import (
-    Case,
-    area_under_curve,
-    check_references,
-    fit_logistic,
-    summarise,
-    wilson,
-)
+from triage.inference.training.cases import Case, bundle_stamp, cases, overlap
+from triage.inference.training.evaluate import check_references, read_variants
+from triage.inference.training.figures import area_under_curve, summarise, wilson
 from triage.inference.training.fit import train
 from triage.inference.training.samples import make_samples, write_samples
 
@@ -30,7 +29,7 @@ BUNDLE = Path(__file__).resolve().parents[3] / "models" / "ich_demo"
 
 
 def case(kind: str, probability: float, ml: float = 5.0) -> Case:
-    return Case(kind, "procedural", "ordinary", ml, ml, probability, 0.7, False, ("calcium",), {})
+    return Case(kind, "procedural", "ordinary", ml, ml, probability, 0.7, 0.8, False, ("calcium",), {})
 
 
 def test_wilson_interval_is_that_of_the_textbook() -> None:
@@ -102,11 +101,59 @@ def test_logistic_fit_at_a_prevalence_gives_that_mean_probability() -> None:
     assert 0.1 * p[positive].mean() + 0.9 * p[~positive].mean() == pytest.approx(0.1, abs=0.003)
 
 
-def test_scan_without_a_region_stays_far_below_the_rank_threshold() -> None:
-    config = json.loads((BUNDLE / "configs" / "firstread.json").read_text())
-    nothing = study_probability(NOTHING_FOUND, config["probability"])
-    assert nothing <= 0.05
-    assert config["rank_threshold"] >= 3.0 * nothing
+def test_thresholds_lie_above_most_negatives_and_far_above_a_scan_without_a_region() -> None:
+    negatives = np.array([0.03] * 96 + [0.2, 0.3, 0.6, 0.8])
+    rank, alert = operating_points(negatives, 0.03)
+    assert (negatives < rank).mean() >= 0.97 and (negatives < alert).mean() >= 0.99
+    assert operating_points(np.full(50, 0.03), 0.03) == (0.15, 0.5)
+    assert operating_points(np.full(50, 0.09), 0.09)[0] == pytest.approx(0.27)
+    assert operating_points(np.full(50, 0.99), 0.03)[1] == 0.95
+
+
+def test_overlap_of_masks_is_dice_and_two_empty_ones_agree() -> None:
+    a = np.array([True, True, False, False])
+    assert overlap(a, np.array([True, False, True, False])) == pytest.approx(0.5)
+    assert overlap(a, ~a) == 0.0 and overlap(a & ~a, a & ~a) == 1.0
+
+
+def test_what_was_judged_is_kept_and_not_judged_again_with_the_same_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def judge(_bundle: Any, jobs: Any, _processes: int) -> Iterator[list[list[Case]]]:
+        for job in jobs:
+            asked.append(job.number)
+            region = ({"contrast": 1.0}, 0.4)
+            yield [[dataclasses.replace(case("none", 0.1 * job.number), regions=(region,))]]
+
+    monkeypatch.setattr("triage.inference.training.cases._judge_all", judge)
+    shutil.copytree(BUNDLE, tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    first = cases(bundle, "test", 2, kept=tmp_path / "kept")
+    assert asked == [0, 1]
+    assert cases(bundle, "test", 3, kept=tmp_path / "kept")[:2] == first
+    assert asked == [0, 1, 2]
+    config = tmp_path / "bundle" / "configs" / "firstread.json"
+    config.write_text(config.read_text().replace('"min_component_ml": ', '"min_component_ml": 1'))
+    cases(bundle, "test", 1, kept=tmp_path / "kept")
+    assert asked == [0, 1, 2, 0]
+
+
+def test_variants_of_other_weights_are_not_told(tmp_path: Path) -> None:
+    shutil.copytree(BUNDLE, tmp_path / "bundle")
+    told = {
+        "bundle": bundle_stamp(tmp_path / "bundle"),
+        "seed": 1,
+        "original": {"result": "not flagged", "probability": 0.02},
+        "variants": [{"result": "not flagged", "probability": 0.1}, {"result": "refused", "why": "motion"}],
+    }
+    (tmp_path / "bundle" / "docs" / "variants.json").write_text(json.dumps(told))
+    read = read_variants(tmp_path / "bundle")
+    assert read is not None and (read["count"], read["flagged"], read["refused"]) == (2, 0, 1)
+    assert read["highest"] == 0.1
+    (tmp_path / "bundle" / "models" / "model.pt").write_bytes(b"other")
+    assert read_variants(tmp_path / "bundle") is None
 
 
 def test_training_lowers_the_loss_and_leaves_weights_that_load(tmp_path: Path) -> None:
@@ -138,7 +185,7 @@ def test_card_is_the_one_that_the_evaluation_wrote() -> None:
 def test_card_figures_follow_from_its_list_of_scans() -> None:
     results = json.loads((BUNDLE / "docs" / "evaluation.json").read_text())
     config = json.loads((BUNDLE / "configs" / "firstread.json").read_text())
-    found = [Case(**scan, features={}) for scan in results["scans"]]
+    found = [Case.of({**scan, "features": {}}) for scan in results["scans"]]
     assert results["rank"] == json.loads(json.dumps(summarise(found, config["rank_threshold"])))
     assert results["alert"] == json.loads(json.dumps(summarise(found, config["alert_threshold"])))
 

@@ -9,7 +9,8 @@ import pytest
 
 from triage.inference.extract import extract, region_score
 from triage.inference.regions import REGION_FEATURES, region_features
-from triage.inference.training.evaluate import Case, _scores_from_elsewhere, fit_regions
+from triage.inference.training.calibrate import _scores_from_elsewhere, fit_regions
+from triage.inference.training.cases import Case
 
 SPACING = (4.0, 2.0, 2.0)
 
@@ -81,7 +82,7 @@ def features(contrast: float) -> dict[str, float]:
 
 
 def scan(kind: str, *regions: tuple[dict[str, float], float]) -> Case:
-    return Case(kind, "procedural", "ordinary", 5.0, 5.0, 0.5, 0.7, False, (), {}, regions)
+    return Case(kind, "procedural", "ordinary", 5.0, 5.0, 0.5, 0.7, 0.7, False, (), {}, regions)
 
 
 def test_fitted_rule_tells_bleeds_from_shade_and_leaves_mixed_regions_out() -> None:

@@ -132,9 +132,7 @@ def _learn(worker: int, network: nn.Module, steps: list[int], plan: _Plan) -> No
             if averaged is not None:
                 _average(averaged, network, min(0.995, step / (step + 20.0)))
                 if step % 100 == 0:
-                    log.info(
-                        "training", steps=sum(steps), minutes=round(spent, 1), loss=round(running, 4)
-                    )
+                    log.info("training", steps=sum(steps), minutes=round(spent, 1), loss=round(running, 4))
                 if time.monotonic() - saved > 120.0:
                     _save(averaged, plan.weights)
                     saved = time.monotonic()

@@ -88,7 +88,7 @@ def vary_crop(hu: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
     if rng.random() < 0.3:
         hu = hu + float(rng.uniform(-0.3, 0.5)) * np.clip(hu - _BRAIN_HU, -8.0, 8.0)
     if rng.random() < 0.4:
-        ramp = [float(rng.normal(0.0, 1.5)) * np.linspace(-1.0, 1.0, n) for n in hu.shape]
+        ramp = [float(rng.normal(0.0, 1.5)) * np.linspace(-1.0, 1.0, n, dtype=np.float32) for n in hu.shape]
         hu = hu + ramp[0][:, None, None] + ramp[1][:, None] + ramp[2]
     if rng.random() < 0.5:
         sigma = [float(rng.uniform(0.0, 0.9)), *[float(rng.uniform(0.4, 2.5))] * 2]

@@ -12,8 +12,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from triage.inference.training.anatomy import shared_data
+from triage.inference.training.calibrate import calibrate
 from triage.inference.training.card import pin_weights, write_results, write_training
-from triage.inference.training.evaluate import calibrate, evaluate
+from triage.inference.training.evaluate import evaluate
 from triage.inference.training.fit import SEED, train, use_threads
 from triage.inference.training.samples import FIRST_SEED, write_samples
 
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--calibrate-heads", type=int, default=40)
         parser.add_argument("--test-heads", type=int, default=100)
         parser.add_argument("--threads", type=int, default=2)
+        parser.add_argument("--keep", type=Path, help="folder that keeps judged scans: a stopped run goes on")
         parser.add_argument("--samples", type=Path, help="folder that keeps training scans between runs")
         parser.add_argument("--continue", dest="go_on", action="store_true", help="start from these weights")
 
@@ -62,11 +64,13 @@ class Command(BaseCommand):
                 self._train(bundle, options["samples"], options)
         self.stdout.write(f"weights SHA-256 {pin_weights(bundle)}")
         if not options["evaluate"]:
-            config = calibrate(bundle, options["calibrate_heads"], processes=options["threads"])
+            config = calibrate(
+                bundle, options["calibrate_heads"], processes=options["threads"], kept=options["keep"]
+            )
             self.stdout.write(
                 f"thresholds: rank {config['rank_threshold']}, alert {config['alert_threshold']}"
             )
-        results = evaluate(bundle, options["test_heads"], processes=options["threads"])
+        results = evaluate(bundle, options["test_heads"], processes=options["threads"], kept=options["keep"])
         write_results(bundle, results)
         for name in ("sensitivity", "specificity"):
             part = results["rank"][name]
