@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import shutil
@@ -22,7 +23,7 @@ from triage.inference.training.card import card
 from triage.inference.training.cases import Case, bundle_stamp, cases, overlap
 from triage.inference.training.evaluate import check_references, read_variants
 from triage.inference.training.figures import area_under_curve, summarise, wilson
-from triage.inference.training.fit import train
+from triage.inference.training.fit import _average, _sharing, train
 from triage.inference.training.samples import make_samples, write_samples
 
 BUNDLE = Path(__file__).resolve().parents[3] / "models" / "ich_demo"
@@ -156,14 +157,36 @@ def test_variants_of_other_weights_are_not_told(tmp_path: Path) -> None:
     assert read_variants(tmp_path / "bundle") is None
 
 
-def test_training_lowers_the_loss_and_leaves_weights_that_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_training_takes_steps_and_leaves_weights_that_load(tmp_path: Path, workers: int) -> None:
     torch.set_num_threads(1)
     write_samples(tmp_path, "train", [3], 2, (4.0, 2.0, 2.0))
     weights = tmp_path / "model.pt"
-    assert train(BUNDLE, tmp_path, weights, minutes=0.03, batch=1) >= 1
+    assert train(BUNDLE, tmp_path, weights, minutes=0.03, batch=1, workers=workers) >= workers
     state = torch.load(weights, weights_only=True)
     network = load_bundle(BUNDLE).network
     network.load_state_dict(state)
+
+
+def test_workers_change_one_network_and_keep_gradients_of_their_own() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    other = _sharing(network)
+    other(torch.ones(4, 3)).sum().backward()
+    with torch.no_grad():
+        next(other.parameters()).fill_(7.0)
+    assert (next(network.parameters()) == 7.0).all() and next(network.parameters()).grad is None
+    assert (network[1].running_mean == other[1].running_mean).all() and network[1].running_mean.any()
+
+
+def test_average_counts_a_layer_that_stands_twice_once() -> None:
+    layer = torch.nn.Linear(2, 2)
+    network = torch.nn.Sequential(layer, layer)
+    averaged = copy.deepcopy(network)
+    with torch.no_grad():
+        averaged[0].weight.zero_()
+        layer.weight.fill_(1.0)
+    _average(averaged, network, 0.75)
+    assert torch.allclose(averaged[0].weight, torch.full((2, 2), 0.25))
 
 
 def test_training_without_samples_says_so(tmp_path: Path) -> None:

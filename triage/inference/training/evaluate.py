@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def evaluate(path: Path, heads: int, *, processes: int = 1, kept: Path | None = 
             "minutes": round((time.monotonic() - begin) / 60.0, 1),
         },
         "spacing_mm": list(bundle.spacing_mm),
+        "method": _method(config["probability"]),
+        "regions": config.get("regions") is not None,
         "nothing_found_probability": round(study_probability(NOTHING_FOUND, config["probability"]), 4),
         "area_under_curve": area_under_curve(found),
         "rank": summarise(found, float(config["rank_threshold"])),
@@ -63,6 +66,13 @@ def evaluate(path: Path, heads: int, *, processes: int = 1, kept: Path | None = 
             for c in found
         ],
     }
+
+
+def _method(rule: Mapping[str, Any]) -> str:
+    prevalence = rule.get("prevalence")
+    return str(rule["method"]) + (
+        f", calibrated for {prevalence:.0%} of scans with blood" if prevalence else ""
+    )
 
 
 def read_variants(path: Path) -> dict[str, Any] | None:
