@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, Q, QuerySet
+from django.db.models import BooleanField, Case, F, Q, QuerySet, When
 
 from foundation.accounts.models import Role, User
 from pacs import storage
@@ -17,6 +17,9 @@ from pacs.models import Instance, LocationClass, Patient, QuarantinedObject, Ser
 
 # Rooms above know of further studies that somebody was told about (an alert); each gives a condition.
 _told_of: list[Callable[[User], Q]] = []
+
+# Rooms above withhold series from somebody for a while; each gives a condition on series, or None.
+_withheld: list[Callable[[User], Q | None]] = []
 
 SEES_ALL = (Role.RADIOLOGIST, Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
 
@@ -46,6 +49,57 @@ def also_visible(condition: Callable[[User], Q]) -> None:
     """Let ER staff see studies for which `condition(user)` holds. Registering twice is harmless."""
     if condition not in _told_of:
         _told_of.append(condition)
+
+
+def withhold(condition: Callable[[User], Q | None]) -> None:
+    """Keep series for which `condition(user)` holds from `user`. Registering twice is harmless."""
+    if condition not in _withheld:
+        _withheld.append(condition)
+
+
+def withheld_from(user: User) -> Q | None:
+    """A condition on series made here that `user` may not know of now; None when there are none."""
+    found: Q | None = None
+    for condition in _withheld:
+        more = condition(user)
+        if more is not None:
+            found = more if found is None else found | more
+    return found
+
+
+def is_withheld(user: User, series: Series) -> bool:
+    """True when `user` may not know of this series now. Only what was made here is ever withheld."""
+    if not series.derived:
+        return False
+    condition = withheld_from(user)
+    return condition is not None and Series.objects.filter(condition, pk=series.pk).exists()
+
+
+def hide_withheld(user: User, studies: Sequence[Study]) -> None:
+    """Take what `user` may not know of out of these studies' counts and modalities, on the loaded rows.
+
+    One query more when something is withheld, however many studies there are.
+    """
+    condition = withheld_from(user)
+    if condition is None or not studies:
+        return
+    mine = {study.pk: study for study in studies}
+    kept: dict[int, set[str]] = {study_id: set() for study_id in mine}
+    hidden: set[int] = set()
+    series = Series.objects.filter(study_id__in=mine).annotate(
+        held_back=Case(When(condition, then=True), default=False, output_field=BooleanField())
+    )
+    for study_id, modality, count, back in series.values_list(
+        "study_id", "modality", "number_of_instances", "held_back"
+    ):
+        if back:
+            mine[study_id].number_of_series -= 1
+            mine[study_id].number_of_instances -= count
+            hidden.add(study_id)
+        else:
+            kept[study_id].add(modality)
+    for study_id in hidden:
+        mine[study_id].modalities = "\\".join(sorted(name for name in kept[study_id] if name))
 
 
 def instance_paths(series: Series) -> list[tuple[Instance, Path]]:

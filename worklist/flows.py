@@ -28,6 +28,7 @@ from worklist.quality import services as quality
 from worklist.quality.models import Review
 from worklist.queue import claims, grouping, handovers, ranking
 from worklist.queue.models import UNREAD_STATES, Handover, ItemState, WorklistItem
+from worklist.reading.selectors import blindness
 from worklist.reports import documents, tasks
 from worklist.reports import services as reports
 from worklist.reports.checks import Facts, Override
@@ -139,14 +140,19 @@ def sign_report(
         report = Report.objects.get(pk=report_id)
         if report.state == ReportState.DRAFT:
             _require_claim(report.study_id, by)
-        facts = signing_facts([report.study_id])[report.study_id]
+        facts = signing_facts([report.study_id], by=by)[report.study_id]
         return reports.sign(
             report_id=report_id, version=version, overrides=overrides, facts=facts, by=by, request=request
         )
 
 
-def signing_facts(study_ids: Sequence[int]) -> dict[int, Facts]:
-    """What queue and alerts know that the checks before signing ask, by study."""
+def signing_facts(study_ids: Sequence[int], *, by: User | None = None) -> dict[int, Facts]:
+    """What queue and alerts know that the checks before signing ask, by study.
+
+    Args:
+        by: who would sign; None asks for everything, whoever it is hidden from.
+    """
+    blind = blindness(by, study_ids) if by is not None else None
     opened = set(
         WorklistItem.objects.filter(study_id__in=study_ids, first_opened_at__isnull=False).values_list(
             "study_id", flat=True
@@ -164,7 +170,9 @@ def signing_facts(study_ids: Sequence[int]) -> dict[int, Facts]:
         told.setdefault(study_id, set()).add(code)
     return {
         study_id: Facts(
-            images_opened=study_id in opened, communicated=frozenset(told.get(study_id, frozenset()))
+            images_opened=study_id in opened,
+            communicated=frozenset(told.get(study_id, frozenset())),
+            ai_hidden=blind.of(study_id) if blind is not None else "",
         )
         for study_id in study_ids
     }

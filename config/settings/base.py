@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "triage",
     "worklist.live",
     "worklist.rota",
+    "worklist.reading",
     "worklist.queue",
     "worklist.alerts",
     "worklist.reports",
@@ -261,6 +262,7 @@ SPECTACULAR_SETTINGS = {
         "DestinationKindEnum": "worklist.reports.outgoing.models.DestinationKind",
         "SimulationStateEnum": "worklist.simulation.models.SimulationState",
         "ReviewStateEnum": "worklist.quality.models.ReviewState",
+        "ReadingModeEnum": "worklist.reading.models.Mode",
     },
 }
 

@@ -13,13 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role
+from foundation.accounts.models import Role, User
 from foundation.accounts.permissions import has_role
 from foundation.audit import services as audit
 from pacs.api import shapes
 from pacs.demographics import age_text, iso_date
 from pacs.models import Series, Study
-from pacs.selectors import studies_visible_to
+from pacs.selectors import hide_withheld, studies_visible_to, withheld_from
 
 SEARCHED = (
     "patient__patient_name",
@@ -64,6 +64,7 @@ class StudyViewSet(GenericViewSet[Study]):
         audit.record_read(
             request._request, kind=audit.Kind.QUERY, what="archive by words" if words else "archive"
         )
+        hide_withheld(caller(request), page)
         return self.get_paginated_response([study_document(study) for study in page])
 
     @extend_schema(responses=shapes.ArchiveStudyDetail)
@@ -77,7 +78,11 @@ class StudyViewSet(GenericViewSet[Study]):
             patient_id=study.patient.patient_id,
             what="archive study",
         )
+        hide_withheld(caller(request), [study])
         series = study.series.order_by("series_number", "pk")
+        withheld = withheld_from(caller(request))
+        if withheld is not None:
+            series = series.filter(~withheld)
         return Response(study_document(study) | {"series": [series_document(one) for one in series]})
 
 
@@ -117,6 +122,12 @@ def series_document(series: Series) -> dict[str, Any]:
         "number_of_instances": series.number_of_instances,
         "derived": series.derived,
     }
+
+
+def caller(request: Request) -> User:
+    """The signed-in user; permissions have let only those through."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def _holds(word: str) -> Q:

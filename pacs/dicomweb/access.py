@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Final
 
 from django.core.exceptions import RequestDataTooBig
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import CSRFCheck
@@ -20,7 +21,7 @@ from foundation.accounts.services import user_of_token
 from foundation.audit import services as audit
 from foundation.problems import Problem, problem_response
 from pacs.models import Instance, Series, Study
-from pacs.selectors import studies_visible_to
+from pacs.selectors import is_withheld, studies_visible_to, withheld_from
 
 READERS: Final = (Role.RADIOLOGIST, Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
 # ER staff see previews of their own patients, never the diagnostic images.
@@ -83,7 +84,7 @@ def series_of(user: User, study_uid: str, series_uid: str) -> Series:
     """A series of a visible study; a Problem 404 otherwise."""
     study = study_of(user, study_uid)
     found = Series.objects.filter(study=study, series_instance_uid=series_uid).first()
-    if found is None:
+    if found is None or is_withheld(user, found):
         raise missing("series")
     found.study = study
     return found
@@ -102,10 +103,20 @@ def instance_of(user: User, study_uid: str, series_uid: str, instance_uid: str) 
         )
         .first()
     )
-    if found is None:
+    if found is None or is_withheld(user, found.series):
         raise missing("instance")
     found.series.study = study
     return found
+
+
+def instances_of(user: User, study: Study) -> QuerySet[Instance]:
+    """The instances of a visible study that `user` may know of."""
+    rows = Instance.objects.filter(series__study=study)
+    condition = withheld_from(user)
+    if condition is None:
+        return rows
+    withheld = Series.objects.filter(condition, study=study)
+    return rows.exclude(series__in=list(withheld.values_list("pk", flat=True)))
 
 
 def missing(what: str) -> Problem:

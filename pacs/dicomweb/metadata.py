@@ -22,6 +22,7 @@ from pacs.dicomweb.access import (
     READERS,
     endpoint,
     instance_of,
+    instances_of,
     missing,
     record_study_read,
     series_of,
@@ -46,7 +47,7 @@ _FIELDS: Final = (
 def study(request: HttpRequest, user: User, study_uid: str) -> HttpResponseBase:
     """`/studies/{study}/metadata`."""
     found = study_of(user, study_uid)
-    return _metadata(request, found, Instance.objects.filter(series__study=found))
+    return _metadata(request, found, instances_of(user, found))
 
 
 @endpoint(*READERS)

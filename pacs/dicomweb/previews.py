@@ -26,6 +26,7 @@ from pacs.dicomweb.access import (
 from pacs.dicomweb.rendering import JPEG, PNG, Viewport
 from pacs.dicomweb.windowing import Window
 from pacs.models import Instance, Series
+from pacs.selectors import is_withheld
 
 THUMBNAIL: Final = Viewport(256, 256)
 _LARGEST_VIEWPORT: Final = 4096
@@ -62,7 +63,7 @@ def study_thumbnail(request: HttpRequest, user: User, study_uid: str) -> HttpRes
     """`/studies/{study}/thumbnail`: the middle slice of its largest series of images."""
     study = study_of(user, study_uid)
     chosen = representative.series_for(study)
-    if chosen is None:
+    if chosen is None or is_withheld(user, chosen):
         raise Problem(404, "Nothing to show", "This study has no images.")
     chosen.study = study
     return _middle(request, chosen)

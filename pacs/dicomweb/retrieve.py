@@ -17,6 +17,7 @@ from pacs.dicomweb.access import (
     READERS,
     endpoint,
     instance_of,
+    instances_of,
     missing,
     record_study_read,
     series_of,
@@ -33,7 +34,7 @@ def study(request: HttpRequest, user: User, study_uid: str) -> HttpResponseBase:
     """`/studies/{study}`: every instance."""
     found = study_of(user, study_uid)
     record_study_read(request, found, "images")
-    return _instances(request, Instance.objects.filter(series__study=found))
+    return _instances(request, instances_of(user, found))
 
 
 @endpoint(*READERS)

@@ -7,6 +7,7 @@ by the database; the others are matched against the stored attributes, row by ro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from pacs.dicomweb.access import READERS, endpoint, series_of, study_of
 from pacs.dicomweb.matching import Matcher, Unmatchable, matcher
 from pacs.dicomweb.query import MODALITIES_IN_STUDY, PATIENT_ID, Key, Query, parse_query
 from pacs.models import Instance, Patient, Series, Study
-from pacs.selectors import metadata_of, studies_visible_to
+from pacs.selectors import hide_withheld, metadata_of, studies_visible_to, withheld_from
 
 MAXIMUM: Final = {"study": 1000, "series": 5000, "instance": 20_000}
 
@@ -63,6 +64,7 @@ INSTANCE_COLUMNS: Final = {
     "00280010": "rows",
     "00280011": "columns",
 }
+COUNTS: Final = frozenset({"00201206", "00201208"})
 # Said of a study, true of one of its series or instances.
 OF_ITS_SERIES: Final = {**SERIES_COLUMNS, MODALITIES_IN_STUDY: "modality"}
 OF_ITS_INSTANCES: Final = {
@@ -81,7 +83,8 @@ def studies(request: HttpRequest, user: User) -> HttpResponse:
     _record(request, "studies", query)
     return _answer(
         query,
-        *_narrowed(rows, query, _study_condition),
+        *_narrowed(rows, query, partial(_study_condition, withheld=withheld_from(user))),
+        as_seen=partial(hide_withheld, user),
         attributes=lambda study: study.attributes,
         content=lambda study: results.study_content(study, query, root),
     )
@@ -91,14 +94,17 @@ def studies(request: HttpRequest, user: User) -> HttpResponse:
 def series(request: HttpRequest, user: User, study_uid: str = "") -> HttpResponse:
     """`/series` and `/studies/{study}/series`."""
     query = _query(request, "series")
-    rows = Series.objects.select_related("study__patient")
+    withheld = withheld_from(user)
+    rows = _known_series(withheld).select_related("study__patient")
     rows, study = _within(rows, user, "study", study_uid)
     root = _root(request)
     _record(request, "series", query, study)
     return _answer(
         query,
         *_narrowed(
-            rows.order_by("study_id", F("series_number").asc(nulls_last=True), "pk"), query, _series_condition
+            rows.order_by("study_id", F("series_number").asc(nulls_last=True), "pk"),
+            query,
+            partial(_series_condition, withheld=withheld),
         ),
         attributes=lambda row: {**row.study.attributes, **row.attributes},
         content=lambda row: results.series_content(row, query, root, with_study=study is None),
@@ -109,7 +115,8 @@ def series(request: HttpRequest, user: User, study_uid: str = "") -> HttpRespons
 def instances(request: HttpRequest, user: User, study_uid: str = "", series_uid: str = "") -> HttpResponse:
     """`/instances`, `/studies/{study}/instances` and `/studies/{study}/series/{series}/instances`."""
     query = _query(request, "instance")
-    rows = Instance.objects.select_related("series__study__patient")
+    withheld = withheld_from(user)
+    rows = _known_instances(withheld).select_related("series__study__patient")
     study: Study | None
     if series_uid:
         within = series_of(user, study_uid, series_uid)
@@ -123,7 +130,7 @@ def instances(request: HttpRequest, user: User, study_uid: str = "", series_uid:
         *_narrowed(
             rows.order_by("series_id", F("instance_number").asc(nulls_last=True), "pk"),
             query,
-            _instance_condition,
+            partial(_instance_condition, withheld=withheld),
         ),
         attributes=metadata_of,
         content=lambda row: results.instance_content(row, query, root, with_study=study is None),
@@ -137,30 +144,47 @@ def _within(rows: QuerySet[Any], user: User, path: str, study_uid: str) -> tuple
     return rows.filter(**{f"{path}__in": studies_visible_to(user)}), None
 
 
-def _study_condition(tag: str, rule: Matcher) -> Q | None:
+def _known_series(withheld: Q | None) -> QuerySet[Series]:
+    """Series without those that the caller may not know of now."""
+    return Series.objects.all() if withheld is None else Series.objects.filter(~withheld)
+
+
+def _known_instances(withheld: Q | None) -> QuerySet[Instance]:
+    if withheld is None:
+        return Instance.objects.all()
+    return Instance.objects.exclude(series__in=Series.objects.filter(withheld))
+
+
+def _study_condition(tag: str, rule: Matcher, withheld: Q | None) -> Q | None:
+    if withheld is not None and tag in COUNTS:
+        return Q(pk__in=[])  # the stored counts count what is withheld too
     if tag in STUDY_COLUMNS:
         return rule.q(STUDY_COLUMNS[tag])
     if tag in OF_ITS_SERIES:
-        return Q(Exists(Series.objects.filter(rule.q(OF_ITS_SERIES[tag]), study=OuterRef("pk"))))
+        return Q(Exists(_known_series(withheld).filter(rule.q(OF_ITS_SERIES[tag]), study=OuterRef("pk"))))
     if tag in OF_ITS_INSTANCES:
-        held = Instance.objects.filter(rule.q(OF_ITS_INSTANCES[tag]), series__study=OuterRef("pk"))
+        held = _known_instances(withheld).filter(rule.q(OF_ITS_INSTANCES[tag]), series__study=OuterRef("pk"))
         return Q(Exists(held))
     return None
 
 
-def _series_condition(tag: str, rule: Matcher) -> Q | None:
+def _series_condition(tag: str, rule: Matcher, withheld: Q | None) -> Q | None:
+    if withheld is not None and tag in COUNTS:
+        return Q(pk__in=[])
     if tag in SERIES_COLUMNS:
         return rule.q(SERIES_COLUMNS[tag])
     if tag in STUDY_COLUMNS:
         return rule.q(f"study__{STUDY_COLUMNS[tag]}")
     if tag == MODALITIES_IN_STUDY:
-        return Q(Exists(Series.objects.filter(rule.q("modality"), study=OuterRef("study_id"))))
+        return Q(Exists(_known_series(withheld).filter(rule.q("modality"), study=OuterRef("study_id"))))
     if tag in OF_ITS_INSTANCES:
         return Q(Exists(Instance.objects.filter(rule.q(OF_ITS_INSTANCES[tag]), series=OuterRef("pk"))))
     return None
 
 
-def _instance_condition(tag: str, rule: Matcher) -> Q | None:
+def _instance_condition(tag: str, rule: Matcher, withheld: Q | None) -> Q | None:
+    if withheld is not None and tag in COUNTS:
+        return Q(pk__in=[])
     if tag in INSTANCE_COLUMNS:
         return rule.q(INSTANCE_COLUMNS[tag])
     if tag in SERIES_COLUMNS:
@@ -168,7 +192,7 @@ def _instance_condition(tag: str, rule: Matcher) -> Q | None:
     if tag in STUDY_COLUMNS:
         return rule.q(f"series__study__{STUDY_COLUMNS[tag]}")
     if tag == MODALITIES_IN_STUDY:
-        others = Series.objects.filter(rule.q("modality"), study=OuterRef("series__study_id"))
+        others = _known_series(withheld).filter(rule.q("modality"), study=OuterRef("series__study_id"))
         return Q(Exists(others))
     return None
 
@@ -220,6 +244,7 @@ def _answer(
     rows: QuerySet[Any],
     rest: Rest,
     *,
+    as_seen: Callable[[list[Any]], None] | None = None,
     attributes: Callable[[Any], dict[str, Any]],
     content: Callable[[Any], dict[str, Any]],
 ) -> HttpResponse:
@@ -231,6 +256,8 @@ def _answer(
     else:
         found = list(rows[query.offset : end + 1])
     more = len(found) > query.limit
+    if as_seen is not None:
+        as_seen(found)
     response = answers.dicom_json([content(row) for row in found[: query.limit]])
     warnings = list(query.warnings)
     if more:

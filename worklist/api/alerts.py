@@ -20,7 +20,7 @@ from foundation.accounts.permissions import has_role
 from worklist.alerts import services
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState
 from worklist.alerts.selectors import alerts_of
-from worklist.api import auditing, documents, shapes
+from worklist.api import auditing, blinding, documents, shapes
 from worklist.api.auditing import caller
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import alerts_for_list
@@ -77,7 +77,7 @@ class AlertViewSet(GenericViewSet[Alert]):
 
     def get_queryset(self) -> Any:
         user = caller(self.request)
-        return alerts_for_list().filter(pk__in=alerts_of(user).values("pk"))
+        return alerts_for_list().filter(pk__in=blinding.alerts(alerts_of(user), user).values("pk"))
 
     def get_permissions(self) -> list[BasePermission]:
         return [READERS() if self.action in {"list", "retrieve"} else ANSWERERS()]

@@ -277,11 +277,15 @@ def alert_document(alert: Alert, view: View) -> dict[str, Any]:
 
 
 def preview_url(study: Study, finding: Finding | None = None) -> str:
-    """A grey, unannotated picture: the finding's key slice in a brain window, or the middle slice."""
+    """A grey, unannotated picture: the finding's key slice, or the middle one; of CT in a brain window.
+
+    Other modalities are shown by the window that their images bring.
+    """
     base = f"/dicom-web/studies/{study.study_instance_uid}"
     if finding is not None and finding.key_sop_instance_uid and finding.key_series_instance_uid:
         series, instance = finding.key_series_instance_uid, finding.key_sop_instance_uid
-        return f"{base}/series/{series}/instances/{instance}/rendered?window=40,80"
+        window = "?window=40,80" if main_modality(study.modalities) == "CT" else ""
+        return f"{base}/series/{series}/instances/{instance}/rendered{window}"
     return f"{base}/thumbnail"
 
 

@@ -18,12 +18,13 @@ from pacs.models import LocationClass, StudyState
 from pacs.selectors import studies_visible_to
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert
 from worklist.alerts.selectors import alerts_of
-from worklist.api import auditing, documents, shapes
+from worklist.api import auditing, blinding, documents, shapes
 from worklist.api.auditing import caller
 from worklist.api.patients import patient_document
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import items_for_er
 from worklist.queue.models import ItemState, WorklistItem
+from worklist.reading.selectors import Blindness, blindness
 
 SIGNED_STAYS = timedelta(hours=24)
 
@@ -39,7 +40,7 @@ class ErPatients(GenericAPIView[WorklistItem]):
     def get_queryset(self) -> Any:
         """Unread ER studies, those signed within a day, and whatever alerts; open alerts first."""
         user = caller(self.request)
-        mine = alerts_of(user).filter(study_id=OuterRef("study_id"))
+        mine = blinding.alerts(alerts_of(user), user).filter(study_id=OuterRef("study_id"))
         rings = Exists(mine.filter(state__in=OPEN_ALERT_STATES))
         in_er = Q(location_class=LocationClass.ER, study__in=studies_visible_to(user))
         current = ~Q(state=ItemState.SIGNED) | Q(signed_at__gte=timezone.now() - SIGNED_STAYS)
@@ -58,12 +59,15 @@ class ErPatients(GenericAPIView[WorklistItem]):
         auditing.list_read(request, "ER patients", frozenset())
         user = caller(request)
         allowed = set(
-            alerts_of(user).filter(study__in=[i.study_id for i in page]).values_list("pk", flat=True)
+            blinding.alerts(alerts_of(user), user)
+            .filter(study__in=[i.study_id for i in page])
+            .values_list("pk", flat=True)
         )
+        blind = blindness(user, [item.study_id for item in page])
         shown = {item.pk: _shown_alert(item, allowed) for item in page}
         ppv = local_ppv(documents.model_ids(alert.finding.run for alert in shown.values() if alert))
         view = documents.View(user_id=user.pk, ppv=ppv)
-        return self.get_paginated_response([_document(item, shown[item.pk], view) for item in page])
+        return self.get_paginated_response([_document(item, shown[item.pk], view, blind) for item in page])
 
 
 def _shown_alert(item: WorklistItem, allowed: set[int]) -> Alert | None:
@@ -73,7 +77,10 @@ def _shown_alert(item: WorklistItem, allowed: set[int]) -> Alert | None:
     return next(iter(ringing or alerts), None)
 
 
-def _document(item: WorklistItem, alert: Alert | None, view: documents.View) -> dict[str, Any]:
+def _document(
+    item: WorklistItem, alert: Alert | None, view: documents.View, blind: Blindness
+) -> dict[str, Any]:
+    hidden = blind.of(item.study_id)
     study = item.study
     order, report = documents.order_of(study), documents.report_of(study)
     stage, since = _stage(item)
@@ -86,8 +93,8 @@ def _document(item: WorklistItem, alert: Alert | None, view: documents.View) -> 
         "stage": stage,
         "stage_since": since,
         "arrived_at": item.arrived_at,
-        "ai_status": item.ai_status,
-        "ai_reason": item.ai_reason,
+        "ai_status": blinding.HIDDEN if hidden else item.ai_status,
+        "ai_reason": "" if hidden else item.ai_reason,
         "alert": documents.alert_document(alert, view) if alert else None,
         "preview_url": documents.preview_url(study, alert.finding if alert else None),
         "report": {

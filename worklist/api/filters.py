@@ -10,6 +10,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from pacs.models import LocationClass, OrderPriority
+from worklist.api import blinding
+from worklist.api.auditing import caller
 from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD_STATES, AiStatus, ItemFlag, ItemState, WorklistItem
 from worklist.queue.sharing import for_reader
@@ -30,8 +32,8 @@ class WorklistFilter(django_filters.FilterSet):
     modality = django_filters.CharFilter(method="filter_modality")
     priority_class = django_filters.MultipleChoiceFilter(choices=OrderPriority.choices)
     location_class = django_filters.MultipleChoiceFilter(choices=LocationClass.choices)
-    ai_status = django_filters.MultipleChoiceFilter(choices=AiStatus.choices)
-    ai_flag = django_filters.BooleanFilter(field_name="ai_flagged", help_text="Raised by a live model.")
+    ai_status = django_filters.MultipleChoiceFilter(choices=AiStatus.choices, method="filter_ai_status")
+    ai_flag = django_filters.BooleanFilter(method="filter_ai_flag", help_text="Raised by a live model.")
     mine = django_filters.BooleanFilter(method="filter_mine", help_text="Claimed by the caller.")
     assigned = django_filters.ChoiceFilter(
         choices=[("me", "To the caller"), ("nobody", "To nobody")], method="filter_assigned"
@@ -70,6 +72,13 @@ class WorklistFilter(django_filters.FilterSet):
                 | Q(study__order__reason_for_exam__icontains=word)
             )
         return queryset
+
+    def filter_ai_status(self, queryset: Any, name: str, value: Sequence[str]) -> Any:
+        return blinding.with_status(queryset, caller(self.request), value) if value else queryset
+
+    def filter_ai_flag(self, queryset: Any, name: str, value: bool) -> Any:
+        flagged = blinding.flagged(caller(self.request))
+        return queryset.filter(flagged) if value else queryset.exclude(flagged)
 
     def filter_modality(self, queryset: Any, name: str, value: str) -> Any:
         modality = value.upper()

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from foundation.accounts.models import User
 from worklist.api import shapes
 from worklist.api.auditing import caller
+from worklist.reading.selectors import mode_of
 
 
 class MeChange(serializers.Serializer):
@@ -55,6 +56,7 @@ def _document(user: User) -> dict[str, Any]:
         "department": user.department,
         "time_zone": user.time_zone,
         "idle_timeout_s": settings.IDLE_TIMEOUT_SECONDS,
+        "reading_mode": mode_of(user).value,
         "site": {
             "name": settings.SITE_NAME,
             "ae_title": settings.AE_TITLE,

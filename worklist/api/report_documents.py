@@ -11,6 +11,7 @@ from django.db.models import Prefetch, QuerySet
 from foundation.accounts.models import User
 from triage.models import ModelVersion
 from worklist import flows
+from worklist.api import blinding
 from worklist.api.documents import person
 from worklist.api.patients import patient_document
 from worklist.quality.models import Review
@@ -40,7 +41,7 @@ def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, An
     Checks are for those who sign. Suggestions belong to drafts: a signed report is the reader's alone.
     """
     ids = [report.study_id for report in reports]
-    ai, facts = ai_facts_of(ids), flows.signing_facts(ids)
+    ai, facts = ai_facts_of(ids), flows.signing_facts(ids, by=user)
     signs = user.has_role("radiologist")
     made = []
     for report in reports:
@@ -71,7 +72,10 @@ def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, An
                 ],
             }
         )
-    return made
+    return [
+        blinding.report(document, bool(facts[report.study_id].ai_hidden))
+        for report, document in zip(reports, made, strict=True)
+    ]
 
 
 def check_documents(checks: Iterable[Check]) -> list[dict[str, Any]]:

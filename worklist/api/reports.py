@@ -27,6 +27,7 @@ from worklist.api.auditing import caller
 from worklist.api.report_documents import check_documents, report_documents, reports_for
 from worklist.queue import claims
 from worklist.queue.models import ItemState
+from worklist.reading.selectors import is_hidden
 from worklist.reports import services
 from worklist.reports.checks import Override
 from worklist.reports.conclusions import UnknownConclusion
@@ -118,6 +119,7 @@ class ReportViewSet(GenericViewSet[Report]):
     def decide(self, request: Request, pk: str, finding_id: str) -> Response:
         """Accept, reject or doubt a possible finding; sentences and conclusion follow."""
         said = _valid(report_shapes.Decision, request)
+        self._sees_ai(pk)
         with self._conflicts(pk):
             services.decide(
                 report_id=self._report(pk).pk,
@@ -138,6 +140,7 @@ class ReportViewSet(GenericViewSet[Report]):
     def suggestion(self, request: Request, pk: str, suggestion_id: str) -> Response:
         """Take or leave one suggested sentence."""
         said = _valid(report_shapes.SuggestionState, request)
+        self._sees_ai(pk)
         with self._conflicts(pk):
             services.set_suggestion(
                 report_id=self._report(pk).pk,
@@ -181,6 +184,15 @@ class ReportViewSet(GenericViewSet[Report]):
     def _report(self, pk: str) -> Report:
         report: Report = get_object_or_404(self.get_queryset(), pk=pk)
         return report
+
+    def _sees_ai(self, pk: str) -> None:
+        """Whoever answers to AI has seen it."""
+        if is_hidden(caller(self.request), self._report(pk).study_id):
+            raise Problem(
+                409,
+                "AI is hidden",
+                "Your reading mode hides what AI says of this study: nothing to answer yet.",
+            )
 
     def _document(self, pk: object) -> dict[str, Any]:
         return report_documents([self.get_queryset().get(pk=pk)], caller(self.request))[0]

@@ -14,7 +14,9 @@ from triage.agreement import Agreement
 from triage.models import ModelState, Outcome, RunState
 from worklist.alerts.models import AlertState
 from worklist.alerts.models import DeliveryState as AlertDeliveryState
-from worklist.queue.models import AiStatus, HoldReason, ItemFlag, ItemState
+from worklist.api.blinding import ShownAiStatus
+from worklist.queue.models import HoldReason, ItemFlag, ItemState
+from worklist.reading.models import Mode
 from worklist.reports.models import FindingDecision, ReportState
 
 
@@ -151,8 +153,13 @@ class WorklistItem(serializers.Serializer):
     due_at = serializers.DateTimeField()
     due_without_ai_at = serializers.DateTimeField()
     reasons = Reason(many=True)
-    ai_status = serializers.ChoiceField(choices=AiStatus.choices)
+    ai_status = serializers.ChoiceField(choices=ShownAiStatus.choices)
     ai_reason = serializers.CharField()
+    ai_hidden = serializers.ChoiceField(
+        choices=[Mode.AFTER_FIRST_LOOK, Mode.HIDDEN],
+        allow_null=True,
+        help_text="The caller's reading mode, while it hides AI: the order stays, its reasons are not told.",
+    )
     findings = Finding(many=True)
     prior_count = serializers.IntegerField()
     report_id = serializers.CharField(allow_null=True)
@@ -282,7 +289,7 @@ class ErPatient(serializers.Serializer):
     stage = serializers.ChoiceField(choices=["scanned", "complete", "being_read", "signed"])
     stage_since = serializers.DateTimeField()
     arrived_at = serializers.DateTimeField()
-    ai_status = serializers.ChoiceField(choices=AiStatus.choices)
+    ai_status = serializers.ChoiceField(choices=ShownAiStatus.choices)
     ai_reason = serializers.CharField()
     alert = Alert(allow_null=True)
     preview_url = serializers.CharField()
@@ -302,6 +309,9 @@ class Me(serializers.Serializer):
     department = serializers.CharField()
     time_zone = serializers.CharField()
     idle_timeout_s = serializers.IntegerField()
+    reading_mode = serializers.ChoiceField(
+        choices=Mode.choices, required=False, help_text="When a reader sees what AI says."
+    )
     site = Site()
 
 

@@ -15,7 +15,7 @@ from foundation.accounts.permissions import has_role
 from triage.models import ModelState
 from triage.models import TriagePlan as PlanRow
 from triage.routing import Verdict
-from worklist.api import auditing
+from worklist.api import auditing, blinding
 from worklist.api.auditing import caller
 from worklist.api.rows import SEES_SHADOW
 
@@ -75,6 +75,9 @@ class TriagePlanViewSet(GenericViewSet[PlanRow]):
     queryset = (
         PlanRow.objects.select_related("study").defer("study__attributes").order_by("-planned_at", "-pk")
     )
+
+    def get_queryset(self) -> Any:
+        return blinding.without_hidden(super().get_queryset(), caller(self.request))
 
     def list(self, request: Request) -> Response:
         """The latest first."""

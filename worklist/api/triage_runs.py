@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 from foundation.accounts.models import Role
 from foundation.accounts.permissions import has_role
 from triage.models import RunState, TriageRun
-from worklist.api import auditing, documents, shapes
+from worklist.api import auditing, blinding, documents, shapes
 from worklist.api.auditing import caller
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import runs_for
@@ -39,7 +39,8 @@ class TriageRunViewSet(GenericViewSet[TriageRun]):
     queryset = TriageRun.objects.none()
 
     def get_queryset(self) -> Any:
-        return runs_for(caller(self.request))
+        user = caller(self.request)
+        return blinding.without_hidden(runs_for(user), user)
 
     def list(self, request: Request) -> Response:
         """The latest first."""

@@ -14,6 +14,7 @@ from worklist.api.handovers import HandoverViewSet
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.readers import Readers
+from worklist.api.reading import LookViewSet, ReadingModeViewSet, StudyFirstLook, StudyReading
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
 from worklist.api.reports import ReportViewSet
 from worklist.api.rota import GroupViewSet, RotaGaps, RotaNow, RotaPeople, ShiftViewSet
@@ -39,6 +40,8 @@ router.register("groups", GroupViewSet, basename="groups")
 router.register("shifts", ShiftViewSet, basename="shifts")
 router.register("handovers", HandoverViewSet, basename="handovers")
 router.register("simulations", SimulationViewSet, basename="simulations")
+router.register("looks", LookViewSet, basename="looks")
+router.register("reading-modes", ReadingModeViewSet, basename="reading-modes")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [
@@ -60,5 +63,7 @@ urlpatterns = [
     path("rota/import/", CalendarImport.as_view(), name="rota-import"),
     path("rota/export.ics", CalendarExport.as_view(), name="rota-export"),
     path("rota/people/", RotaPeople.as_view(), name="rota-people"),
+    path("worklist/<str:study_instance_uid>/reading/", StudyReading.as_view(), name="study-reading"),
+    path("worklist/<str:study_instance_uid>/first-look/", StudyFirstLook.as_view(), name="study-first-look"),
     path("", include(router.urls)),
 ]

@@ -20,7 +20,7 @@ from foundation.accounts.models import Role, User
 from foundation.accounts.permissions import has_role
 from foundation.problems import Problem
 from pacs.selectors import priors_of
-from worklist.api import auditing, documents, shapes
+from worklist.api import auditing, blinding, documents, shapes
 from worklist.api.action_shapes import NextItem
 from worklist.api.auditing import caller
 from worklist.api.filters import WorklistFilter
@@ -30,6 +30,8 @@ from worklist.api.rows import items_for_list
 from worklist.queue import claims, offering
 from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
+from worklist.reading.selectors import is_hidden
+from worklist.reading.services import ai_was_shown, record_opened
 
 READERS = has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.SERVICE)
 RADIOLOGISTS = has_role(Role.RADIOLOGIST)
@@ -63,7 +65,10 @@ class WorklistViewSet(ItemActions):
         """One study's row."""
         item = self._item(study_instance_uid)
         auditing.study_read(request, item.study, "worklist item")
-        return Response(self._documents([item])[0])
+        document = self._documents([item])[0]
+        if document["findings"] and caller(request).has_role(Role.RADIOLOGIST):
+            ai_was_shown(study=item.study, user=caller(request))
+        return Response(document)
 
     @extend_schema(responses=shapes.WorklistSummary, filters=False)
     @action(detail=False, pagination_class=None, filterset_class=None)
@@ -77,7 +82,7 @@ class WorklistViewSet(ItemActions):
             mine=Count("pk", filter=Q(state=ItemState.CLAIMED, claimed_by=caller(request))),
             stat=Count("pk", filter=unread & Q(priority_class="stat")),
             er=Count("pk", filter=unread & Q(location_class="er")),
-            ai_flags=Count("pk", filter=unread & Q(ai_flagged=True)),
+            ai_flags=Count("pk", filter=unread & blinding.flagged(caller(request))),
             due_30_min=Count("pk", filter=unread & Q(due_at__lte=now + timedelta(minutes=30))),
             held=Count("pk", filter=unread & held_now(now)),
             assigned_to_me=Count("pk", filter=unread & Q(assigned_to=caller(request))),
@@ -91,7 +96,8 @@ class WorklistViewSet(ItemActions):
         """How the study's place changed, and why."""
         item = self._item(study_instance_uid)
         auditing.study_read(request, item.study, "history of rank")
-        return Response([documents.rank_change_document(c) for c in item.history.order_by("pk")])
+        changes = blinding.history(item.history.order_by("pk"), is_hidden(caller(request), item.study_id))
+        return Response([documents.rank_change_document(change) for change in changes])
 
     @extend_schema(responses=shapes.Prior(many=True), filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)
@@ -135,10 +141,12 @@ class WorklistViewSet(ItemActions):
         """The caller sees the study now; the first time is kept, with what AI had said by then."""
         item = self._item(study_instance_uid)
         with transaction.atomic():
+            shown = self._documents([item])[0]
+            flags = [finding["id"] for finding in shown["findings"]]
+            record_opened(study=item.study, user=caller(request), ai_spoke=bool(flags))
             if claims.record_opened(item_id=item.pk, user=caller(request)):
-                flags = [f["id"] for f in self._documents([item])[0]["findings"]]
                 auditing.study_changed(
-                    request, item.study, "first opened", ai_status=item.ai_status, findings_shown=flags
+                    request, item.study, "first opened", ai_status=shown["ai_status"], findings_shown=flags
                 )
         auditing.study_read(request, item.study, "opened for reading")
         return self._changed(study_instance_uid)
@@ -165,9 +173,10 @@ class WorklistViewSet(ItemActions):
         return Response(self._documents([self._item(study_instance_uid)])[0])
 
     def _documents(self, items: Any) -> Any:
+        blind = blinding.before_documents(items, caller(self.request))
         runs = [run for item in items for run in item.study.live_runs]
         view = documents.View(user_id=caller(self.request).pk, ppv=local_ppv(documents.model_ids(runs)))
-        return [documents.item_document(item, view) for item in items]
+        return [blinding.item(documents.item_document(item, view), blind.of(item.study_id)) for item in items]
 
     @staticmethod
     def _guarded(service: Any, item: WorklistItem, request: Request) -> None:

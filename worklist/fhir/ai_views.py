@@ -20,6 +20,7 @@ from triage.models import Finding, ModelState, Outcome, RunState, TriageRun
 from worklist.fhir import ai_resources
 from worklist.fhir.views import RESULT_PARAMETERS, FhirView
 from worklist.fhir.views import DiagnosticReports as SignedReports
+from worklist.reading.selectors import hidden_studies
 
 #: As for runs in the API; the ER hears of AI by its alerts.
 READERS = has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.SERVICE)
@@ -165,12 +166,14 @@ def study_asked(request: Request, besides: frozenset[str] = frozenset()) -> str:
 def runs_shown(request: Request) -> QuerySet[TriageRun]:
     """Runs of live models on studies that the caller may see, the latest first."""
     assert isinstance(request.user, User)
-    return (
+    runs = (
         TriageRun.objects.filter(study__in=studies_visible_to(request.user), model_state=ModelState.LIVE)
         .select_related("study__patient", "model", "series")
         .prefetch_related("findings")
         .order_by("-pk")
     )
+    hidden = hidden_studies(request.user)
+    return runs if hidden is None else runs.exclude(study__in=hidden.values("pk"))
 
 
 def reports_shown(request: Request) -> QuerySet[TriageRun]:
@@ -181,7 +184,8 @@ def reports_shown(request: Request) -> QuerySet[TriageRun]:
 def findings_shown(request: Request) -> QuerySet[Finding]:
     """Findings of those results."""
     assert isinstance(request.user, User)
-    return (
+    hidden = hidden_studies(request.user)
+    findings = (
         Finding.objects.filter(
             run__study__in=studies_visible_to(request.user),
             run__model_state=ModelState.LIVE,
@@ -191,3 +195,4 @@ def findings_shown(request: Request) -> QuerySet[Finding]:
         .select_related("run__study__patient", "run__model", "run__series")
         .order_by("-probability", "pk")
     )
+    return findings if hidden is None else findings.exclude(run__study__in=hidden.values("pk"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from worklist.reports import conclusions as rules
@@ -47,10 +47,13 @@ class Facts:
     Attributes:
         images_opened: the study was opened for reading.
         communicated: codes of findings whose communication a named person acknowledged.
+        ai_hidden: the reading mode that hides AI from who signs: "after_first_look" or "hidden"; empty when
+            they see it.
     """
 
     images_opened: bool = False
     communicated: frozenset[str] = frozenset()
+    ai_hidden: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,11 @@ class Override:
 
 
 def open_checks(draft: Draft, facts: Facts) -> list[Check]:
-    """Everything that stands open, what blocks first."""
+    """Everything that stands open, what blocks first. No check tells of AI whom it is hidden from."""
+    if facts.ai_hidden:
+        draft = _without_ai(draft)
     found = [
+        *_first_look(facts),
         *_undecided(draft),
         *_conclusions(draft),
         *_text(draft),
@@ -123,6 +129,21 @@ def wrong_side(text: str, finding: FindingFact) -> bool:
         if sides == {opposite}:
             return True
     return False
+
+
+def _without_ai(draft: Draft) -> Draft:
+    bare: list[Section] = [{**section, "suggestions": []} for section in draft.sections]
+    return replace(draft, sections=bare, findings=(), verdicts={}, waiting_models=())
+
+
+def _first_look(facts: Facts) -> Iterator[Check]:
+    if facts.ai_hidden == "after_first_look":
+        yield Check(
+            "first_look_missing",
+            "Commit your first impression; then AI is shown, and you sign knowing both.",
+            True,
+            False,
+        )
 
 
 def _undecided(draft: Draft) -> Iterator[Check]:

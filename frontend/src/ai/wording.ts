@@ -1,4 +1,4 @@
-import type { AiStatus, Finding, Ppv, Proportion } from "../api/types";
+import type { AiStatus, Finding, Ppv, Proportion, WorklistItem } from "../api/types";
 
 /**
  * What the pages say about AI. Two rules hold everywhere: nothing found is told with the model's name and is
@@ -54,7 +54,8 @@ export function interval(p: Proportion): string {
 
 export function ppvLong(ppv: Ppv | null): string {
   if (!ppv || ppv.flags === 0) return "No local figures yet: no flag of this model has been reviewed here.";
-  const share = `${String(ppv.true_flags)} of ${String(ppv.flags)} flags here were right`;
+  const were = ppv.true_flags === 1 ? "was" : "were";
+  const share = `of ${String(ppv.flags)} such flags here, ${String(ppv.true_flags)} ${were} true`;
   return `PPV ${interval(ppv)}; ${share}${ppv.flags < 30 ? "; small sample" : ""}`;
 }
 
@@ -68,6 +69,7 @@ export interface AiLine {
 
 interface AiCarrier {
   ai_status: AiStatus;
+  ai_hidden?: WorklistItem["ai_hidden"];
   ai_reason: string;
   findings: Finding[];
 }
@@ -113,6 +115,15 @@ export function aiLine(item: AiCarrier): AiLine {
   }
   const reason = item.ai_reason ? `: ${item.ai_reason}` : "";
   switch (item.ai_status) {
+    case "hidden":
+      return {
+        tone: "none",
+        text:
+          item.ai_hidden === "after_first_look"
+            ? "hidden until your first look"
+            : "hidden until the signature",
+        detail: "",
+      };
     case "waiting":
       return { tone: "pending", text: "waiting", detail: item.ai_reason };
     case "running":

@@ -23,6 +23,8 @@ import type {
   QuarantinedInstance,
   RankChange,
   Reader,
+  ReadingMode,
+  ReadingModeRow,
   ReleaseResult,
   RemoteNode,
   Report,
@@ -30,6 +32,7 @@ import type {
   ReportDestination,
   Review,
   Study,
+  StudyLooks,
   TriagePlan,
   TriageRun,
   WorklistEvent,
@@ -92,6 +95,19 @@ export const priorsQuery = (uid: string) =>
     queryFn: ({ signal }) => request<Prior[]>(`${uidPath(uid)}priors/`, { signal }),
     staleTime: 60_000,
   });
+
+/** The caller's own looks at a study: opened, first impression, AI shown. */
+export const readingQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "reading", uid],
+    queryFn: ({ signal }) => request<StudyLooks>(`${uidPath(uid)}reading/`, { signal }),
+  });
+
+export const readingModesQuery = queryOptions({
+  queryKey: ["reading-modes"],
+  queryFn: async ({ signal }) =>
+    (await request<Page<ReadingModeRow>>("/api/reading-modes/?page_size=500", { signal })).results,
+});
 
 export const runsQuery = (uid: string) =>
   queryOptions({
@@ -233,6 +249,10 @@ export const api = {
   unflag: (uid: string, kind: FlagKind) =>
     request<ActionAnswer>(`${uidPath(uid)}flags/?kind=${kind}`, { method: "DELETE" }),
   undo: (uid: string, event: string) => post<ActionAnswer>(`${uidPath(uid)}undo/`, { event: Number(event) }),
+  firstLook: (uid: string, impression: string) =>
+    post<StudyLooks>(`${uidPath(uid)}first-look/`, { impression }),
+  setReadingMode: (username: string, mode: ReadingMode | null, reason: string) =>
+    post<ReadingModeRow>("/api/reading-modes/", { username, mode, reason }),
   acknowledge: (id: string, name: string, read_back: string) =>
     post<Alert>(`/api/alerts/${id}/acknowledge/`, { name, read_back }),
   notMyPatient: (id: string, reason: string) => post<Alert>(`/api/alerts/${id}/not-my-patient/`, { reason }),

@@ -418,6 +418,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/looks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The latest first. */
+        get: operations["looks_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/me/": {
         parameters: {
             query?: never;
@@ -846,6 +863,24 @@ export interface paths {
         get: operations["readers_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reading-modes/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Readers who have no mode of their own are there with `mode` null. */
+        get: operations["reading_modes_list"];
+        put?: never;
+        /** @description Set the site's mode or a reader's, with a reason; it holds from the next request on. */
+        post: operations["reading_modes_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1503,6 +1538,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worklist/{study_instance_uid}/first-look/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Commit an impression; AI is shown to the caller from now on. The first one stands. */
+        post: operations["worklist_first_look_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worklist/{study_instance_uid}/flags/": {
         parameters: {
             query?: never;
@@ -1617,6 +1669,23 @@ export interface paths {
         put?: never;
         /** @description Rank the study as more urgent than its order says; only upwards. */
         post: operations["worklist_raise_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/reading/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The caller's own looks. */
+        get: operations["worklist_reading_retrieve"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1789,6 +1858,12 @@ export interface components {
          * @enum {string}
          */
         AgreementEnum: "agree_positive" | "agree_negative" | "disagree" | "pending" | "not_analysed";
+        /**
+         * @description * `after_first_look` - after_first_look
+         *     * `hidden` - hidden
+         * @enum {string}
+         */
+        AiHiddenEnum: "after_first_look" | "hidden";
         AiModel: {
             name: string;
             version: string;
@@ -1808,9 +1883,10 @@ export interface components {
          *     * `done` - Done
          *     * `failed` - Failed
          *     * `not_analysed` - Not analysed
+         *     * `hidden` - Hidden from this reader
          * @enum {string}
          */
-        AiStatusEnum: "not_applicable" | "waiting" | "running" | "done" | "failed" | "not_analysed";
+        AiStatusEnum: "not_applicable" | "waiting" | "running" | "done" | "failed" | "not_analysed" | "hidden";
         Alert: {
             id: string;
             study_instance_uid: string;
@@ -2358,6 +2434,10 @@ export interface components {
             /** @description On a worklist item: what a slower model says. Moves no deadline. */
             second_opinion: components["schemas"]["SecondOpinion"] | null;
         };
+        FirstLookRequest: {
+            /** @description What the reader sees, before AI is shown. */
+            impression: string;
+        };
         FlagRequestRequest: {
             kind: components["schemas"]["ItemFlagKindEnum"];
             /** @default  */
@@ -2539,6 +2619,28 @@ export interface components {
          * @enum {string}
          */
         LocationsEnum: "er" | "icu" | "inpatient" | "outpatient";
+        /** @description One reader's looks at one study. */
+        LookRow: {
+            id: string;
+            study_instance_uid: string;
+            accession_number: string;
+            reader: components["schemas"]["Person"];
+            /**
+             * @description When the study was opened.
+             *
+             *     * `visible` - AI visible
+             *     * `after_first_look` - AI after first look
+             *     * `hidden` - AI hidden
+             */
+            mode: components["schemas"]["ReadingModeEnum"];
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            first_look_at: string | null;
+            impression: string;
+            /** Format: date-time */
+            ai_shown_at: string | null;
+        };
         Me: {
             username: string;
             display_name: string;
@@ -2546,6 +2648,14 @@ export interface components {
             department: string;
             time_zone: string;
             idle_timeout_s: number;
+            /**
+             * @description When a reader sees what AI says.
+             *
+             *     * `visible` - AI visible
+             *     * `after_first_look` - AI after first look
+             *     * `hidden` - AI hidden
+             */
+            reading_mode?: components["schemas"]["ReadingModeEnum"];
             site: components["schemas"]["Site"];
         };
         /**
@@ -2555,6 +2665,28 @@ export interface components {
          * @enum {string}
          */
         MethodEnum: "phone" | "in_person" | "message";
+        ModeChangeRequest: {
+            /** @description A radiologist; empty means the site. */
+            username: string;
+            /**
+             * @description Null: as the site.
+             *
+             *     * `visible` - AI visible
+             *     * `after_first_look` - AI after first look
+             *     * `hidden` - AI hidden
+             */
+            mode: (components["schemas"]["ReadingModeEnum"] | components["schemas"]["NullEnum"]) | null;
+            reason: string;
+        };
+        /** @description The site's mode (`reader` null), or a reader's, with who set it and why; `mode` null: as the site. */
+        ModeRow: {
+            reader: components["schemas"]["Person"] | null;
+            mode: (components["schemas"]["ReadingModeEnum"] | components["schemas"]["NullEnum"]) | null;
+            reason: string;
+            set_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            set_at: string | null;
+        };
         Model: {
             id: string;
             name: string;
@@ -2854,6 +2986,13 @@ export interface components {
             reasons: components["schemas"]["Reason"][];
             ai_status: components["schemas"]["AiStatusEnum"];
             ai_reason: string;
+            /**
+             * @description The caller's reading mode, while it hides AI: the order stays, its reasons are not told.
+             *
+             *     * `after_first_look` - after_first_look
+             *     * `hidden` - hidden
+             */
+            ai_hidden: (components["schemas"]["AiHiddenEnum"] | components["schemas"]["NullEnum"]) | null;
             findings: components["schemas"]["Finding"][];
             prior_count: number;
             report_id: string | null;
@@ -3109,6 +3248,36 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Handover"][];
+        };
+        PaginatedLookRowList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["LookRow"][];
+        };
+        PaginatedModeRowList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["ModeRow"][];
         };
         PaginatedModelList: {
             /** @example 123 */
@@ -3646,6 +3815,26 @@ export interface components {
          * @enum {string}
          */
         ReaderResultEnum: "positive" | "negative" | "uncertain" | "not_stated";
+        /** @description The caller's looks at one study. */
+        Reading: {
+            /**
+             * @description The caller's, now.
+             *
+             *     * `visible` - AI visible
+             *     * `after_first_look` - AI after first look
+             *     * `hidden` - AI hidden
+             */
+            mode: components["schemas"]["ReadingModeEnum"];
+            /** @description AI is hidden from the caller now. */
+            hidden: boolean;
+            /** Format: date-time */
+            opened_at: string | null;
+            /** Format: date-time */
+            first_look_at: string | null;
+            impression: string;
+            /** Format: date-time */
+            ai_shown_at: string | null;
+        };
         ReadingGroup: {
             id: string;
             name: string;
@@ -3662,6 +3851,13 @@ export interface components {
             /** @description The caller reads for it. */
             mine: boolean;
         };
+        /**
+         * @description * `visible` - AI visible
+         *     * `after_first_look` - AI after first look
+         *     * `hidden` - AI hidden
+         * @enum {string}
+         */
+        ReadingModeEnum: "visible" | "after_first_look" | "hidden";
         Reason: {
             code: string;
             text: string;
@@ -4315,6 +4511,13 @@ export interface components {
             reasons: components["schemas"]["Reason"][];
             ai_status: components["schemas"]["AiStatusEnum"];
             ai_reason: string;
+            /**
+             * @description The caller's reading mode, while it hides AI: the order stays, its reasons are not told.
+             *
+             *     * `after_first_look` - after_first_look
+             *     * `hidden` - hidden
+             */
+            ai_hidden: (components["schemas"]["AiHiddenEnum"] | components["schemas"]["NullEnum"]) | null;
             findings: components["schemas"]["Finding"][];
             prior_count: number;
             report_id: string | null;
@@ -5114,6 +5317,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenWork"];
+                };
+            };
+        };
+    };
+    looks_list: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The reader's mode when the study was opened.
+                 *
+                 *     * `visible` - AI visible
+                 *     * `after_first_look` - AI after first look
+                 *     * `hidden` - AI hidden
+                 */
+                mode?: ("after_first_look" | "hidden" | "visible")[];
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                reader?: string;
+                study_instance_uid?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedLookRowList"];
                 };
             };
         };
@@ -5981,6 +6218,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaginatedReaderList"];
+                };
+            };
+        };
+    };
+    reading_modes_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedModeRowList"];
+                };
+            };
+        };
+    };
+    reading_modes_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModeChangeRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["ModeChangeRequest"];
+                "multipart/form-data": components["schemas"]["ModeChangeRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModeRow"];
                 };
             };
         };
@@ -7269,6 +7555,41 @@ export interface operations {
             };
         };
     };
+    worklist_first_look_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FirstLookRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["FirstLookRequest"];
+                "multipart/form-data": components["schemas"]["FirstLookRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reading"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     worklist_flags_create: {
         parameters: {
             query?: never;
@@ -7493,6 +7814,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
+    worklist_reading_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reading"];
                 };
             };
         };

@@ -21,6 +21,7 @@ const FatiguePage = lazy(() => import("../pages/alerts/FatiguePage"));
 const PolicyPage = lazy(() => import("../pages/alerts/PolicyPage"));
 const RotaPage = lazy(() => import("../pages/rota/RotaPage"));
 const SimulationPage = lazy(() => import("../pages/simulation/SimulationPage"));
+const ReadingModesPage = lazy(() => import("../pages/modes/ReadingModesPage"));
 const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
 
 function NotYours({ home }: { home: string }) {
@@ -66,6 +67,7 @@ function Pages() {
           <Route path="/models/:id">{({ id }) => guard("/models", <ModelPage key={id} id={id} />)}</Route>
           <Route path="/alert-fatigue">{guard("/alert-fatigue", <FatiguePage />)}</Route>
           <Route path="/policies/alerts">{guard("/policies/alerts", <PolicyPage />)}</Route>
+          <Route path="/reading-modes">{guard("/reading-modes", <ReadingModesPage />)}</Route>
           <Route path="/guide">
             <GuidePage />
           </Route>

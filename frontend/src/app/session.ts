@@ -53,6 +53,7 @@ export const places: readonly Place[] = [
     roles: ["pacs_administrator", "radiologist", "er_staff", "qa_reviewer"],
     department: true,
   },
+  { path: "/reading-modes", label: "Reading modes", roles: ["pacs_administrator"], department: true },
   { path: "/guide", label: "Guide", roles: [] },
 ];
 

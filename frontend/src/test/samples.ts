@@ -64,6 +64,7 @@ export function item(id: string, minutes: number, part: Partial<WorklistItem> = 
     reasons: [{ code: "order", text: "Routine from outpatient", minutes: 1440 }],
     ai_status: "not_applicable",
     ai_reason: "",
+    ai_hidden: null,
     findings: [],
     prior_count: 0,
     report_id: null,

@@ -15,6 +15,8 @@ function show(one: Finding) {
       runs={[]}
       selected={null}
       overlay={false}
+      opacity={0.35}
+      onOpacity={nothing}
       mayDecide
       onSelect={nothing}
       onDecide={nothing}

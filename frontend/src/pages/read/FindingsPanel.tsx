@@ -7,7 +7,8 @@ import {
   probabilityText,
   probabilityWords,
 } from "../../ai/wording";
-import type { Decision, Finding, TriageRun, WorklistItem } from "../../api/types";
+import type { Decision, Finding, TriagePlan, TriageRun, WorklistItem } from "../../api/types";
+import { formatMoment } from "../../time/dates";
 import { AiMark } from "../../ui/AiMark";
 import { Icon, type IconName } from "../../ui/icons";
 import styles from "./Read.module.css";
@@ -16,12 +17,16 @@ interface Props {
   item: WorklistItem;
   runs: readonly TriageRun[];
   selected: string | null;
+  plan?: TriagePlan;
   overlay: boolean;
+  /** Opacity of the overlay, 0 to 1. */
+  opacity: number;
   mayDecide: boolean;
   onSelect: (finding: Finding) => void;
   onDecide: (finding: Finding, decision: Decision) => void;
   onJump: (finding: Finding) => void;
   onOverlay: () => void;
+  onOpacity: (opacity: number) => void;
 }
 
 const ACTIONS: { decision: Decision; label: string; key: string; icon: IconName; testid: string }[] = [
@@ -53,12 +58,28 @@ function facts(finding: Finding): string {
     .join(" · ");
 }
 
-function provenance(finding: Finding, runs: readonly TriageRun[]): string {
-  const run = runs.find((one) => one.model === finding.model && one.model_version === finding.model_version);
+/** The series that a run looked at, by number and description. */
+function inputSeries(run: TriageRun, plan: TriagePlan | undefined): string {
+  const considered = plan?.models.flatMap((model) => model.series) ?? [];
+  const series = considered.find((one) => one.series_instance_uid === run.series_instance_uid);
+  const name = series
+    ? `series ${[String(series.series_number), series.series_description].filter(Boolean).join(", ")}`
+    : "";
+  return [name, `${String(run.input_instance_count)} images`].filter(Boolean).join(", ");
+}
+
+/** Model and version, what it looked at and when, by which weights and method. */
+function provenance(finding: Finding, runs: readonly TriageRun[], plan: TriagePlan | undefined): string {
+  const run = runs.find(
+    (one) =>
+      one.findings.some((its) => its.id === finding.id) ||
+      (one.model === finding.model && one.model_version === finding.model_version),
+  );
   const method = finding.probability_method && `probability by ${finding.probability_method}`;
   const weights = run?.weights_sha256 ? `weights ${run.weights_sha256.slice(0, 8)}` : "";
-  const input = run ? `${String(run.input_instance_count)} images` : "";
-  return [`${finding.model} ${finding.model_version}`, finding.model_state, weights, input, method]
+  const input = run ? inputSeries(run, plan) : "";
+  const time = run?.finished_at ? formatMoment(run.finished_at) : "";
+  return [`${finding.model} ${finding.model_version}`, finding.model_state, input, time, weights, method]
     .filter(Boolean)
     .join(" · ");
 }
@@ -112,7 +133,9 @@ function Card({ finding, ...props }: Omit<Props, "item"> & { finding: Finding })
       <Comparison finding={finding} />
       <SecondOpinion finding={finding} />
       <p className={styles.quiet}>{ppvLong(finding.ppv)}</p>
-      <p className={styles.quiet}>{provenance(finding, props.runs)}</p>
+      <p className={styles.quiet} data-testid="provenance">
+        {provenance(finding, props.runs, props.plan)}
+      </p>
       <div className={styles.findingActions} onClick={(event) => event.stopPropagation()}>
         {ACTIONS.map(({ decision, label, key, icon, testid }) => (
           <button
@@ -159,16 +182,31 @@ export function FindingsPanel(props: Props) {
           <AiMark /> findings
         </h2>
         {flags.some((finding) => finding.seg_series_instance_uid) && (
-          <button
-            type="button"
-            className={styles.overlay}
-            data-testid="overlay-toggle"
-            aria-pressed={props.overlay}
-            onClick={props.onOverlay}
-            title="AI outline on the images (O)"
-          >
-            <Icon name="layers" size={12} /> Overlay {props.overlay ? "on" : "off"}
-          </button>
+          <span className={styles.overlayControls}>
+            {props.overlay && (
+              <input
+                type="range"
+                min={5}
+                max={100}
+                step={5}
+                value={Math.round(props.opacity * 100)}
+                aria-label="Opacity of the AI overlay"
+                title="Opacity ([ fainter, ] stronger)"
+                data-testid="overlay-opacity"
+                onChange={(event) => props.onOpacity(Number(event.currentTarget.value) / 100)}
+              />
+            )}
+            <button
+              type="button"
+              className={styles.overlay}
+              data-testid="overlay-toggle"
+              aria-pressed={props.overlay}
+              onClick={props.onOverlay}
+              title="AI outline on the images (O)"
+            >
+              <Icon name="layers" size={12} /> Overlay {props.overlay ? "on" : "off"}
+            </button>
+          </span>
         )}
       </header>
       {flags.map((finding) => (
@@ -185,7 +223,7 @@ export function FindingsPanel(props: Props) {
           <p key={finding.id} className={styles.quiet}>
             Looked for {findingName(finding)}
             {finding.probability !== null && `, probability ${probabilityText(finding.probability)}`} ·{" "}
-            {provenance(finding, props.runs)}
+            {provenance(finding, props.runs, props.plan)}
             <SecondOpinion finding={finding} />
           </p>
         ))}

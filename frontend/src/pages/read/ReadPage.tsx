@@ -15,6 +15,7 @@ import { LOCATIONS, PRIORITIES } from "../worklist/words";
 import { useBridge } from "./bridge";
 import { Communications } from "./Communications";
 import { FindingsPanel } from "./FindingsPanel";
+import { FirstLook, FirstLookSaid } from "./FirstLook";
 import { matchOf, PatientBanner } from "./PatientBanner";
 import { ReportEditor, type EditorHandle } from "./report/ReportEditor";
 import { SignedReport } from "./report/SignedReport";
@@ -24,6 +25,7 @@ import { Viewer } from "./Viewer";
 import styles from "./Read.module.css";
 
 const OVERLAY_OPACITY = 0.35;
+const OPACITY_STEP = 0.1;
 
 export default function ReadPage({ uid }: { uid: string }) {
   const reading = useReading(uid);
@@ -104,10 +106,12 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
   const { report, show, error: reportError, isPending } = useReport(uid, reading.mayEdit);
   const [selected, setSelected] = useState<string | null>(null);
   const [overlay, setOverlay] = useState(false);
+  const [opacity, setOpacity] = useState(OVERLAY_OPACITY);
   const [compared, setCompared] = useState<string | null>(null);
   const why = useHistoryState<{ why?: string } | null>()?.why;
   const [notice, setNotice] = useState("");
   const editor = useRef<EditorHandle>(null);
+  const firstLook = useRef<HTMLTextAreaElement>(null);
 
   const flags = item.findings.filter((finding) => finding.presence === "present");
   const current = flags.find((finding) => finding.id === selected) ?? flags[0];
@@ -131,16 +135,17 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     });
   };
 
-  const toggleOverlay = () => {
+  const drawOverlay = (on: boolean, strength: number) => {
     const finding = current?.seg_series_instance_uid ? current : flags.find((f) => f.seg_series_instance_uid);
     if (!finding) return;
-    setOverlay(!overlay);
-    bridge.send({
-      type: "overlay",
-      on: !overlay,
-      segSeriesInstanceUID: finding.seg_series_instance_uid,
-      opacity: OVERLAY_OPACITY,
-    });
+    setOverlay(on);
+    setOpacity(strength);
+    const segSeriesInstanceUID = finding.seg_series_instance_uid;
+    bridge.send({ type: "overlay", on, segSeriesInstanceUID, opacity: strength });
+  };
+  const toggleOverlay = () => drawOverlay(!overlay, opacity);
+  const stepOpacity = (by: number) => {
+    if (overlay) drawOverlay(true, Math.min(1, Math.max(0.05, opacity + by)));
   };
 
   const decide = async (finding: Finding, decision: Decision) => {
@@ -170,6 +175,12 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     uncertain: () => current && void decide(current, "uncertain"),
     jump: () => current && jump(current),
     overlay: toggleOverlay,
+    overlayMore: () => stepOpacity(OPACITY_STEP),
+    overlayLess: () => stepOpacity(-OPACITY_STEP),
+    firstLook: () => {
+      window.focus();
+      firstLook.current?.focus();
+    },
     nextFinding: () => {
       const following = flags[(flags.findIndex((one) => one.id === current?.id) + 1) % flags.length];
       if (!following) return;
@@ -223,17 +234,25 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
               setOverlay(false);
             }}
           />
-          <FindingsPanel
-            item={item}
-            runs={runs}
-            selected={current?.id ?? null}
-            overlay={overlay}
-            mayDecide={mayDecide}
-            onSelect={(finding) => setSelected(finding.id)}
-            onDecide={(finding, decision) => void decide(finding, decision)}
-            onJump={jump}
-            onOverlay={toggleOverlay}
-          />
+          {item.ai_hidden ? (
+            <FirstLook ref={firstLook} item={item} />
+          ) : (
+            <FindingsPanel
+              item={item}
+              runs={runs}
+              plan={plan}
+              selected={current?.id ?? null}
+              overlay={overlay}
+              opacity={opacity}
+              mayDecide={mayDecide}
+              onSelect={(finding) => setSelected(finding.id)}
+              onDecide={(finding, decision) => void decide(finding, decision)}
+              onJump={jump}
+              onOverlay={toggleOverlay}
+              onOpacity={(strength) => drawOverlay(true, strength)}
+            />
+          )}
+          {me.reading_mode === "after_first_look" && <FirstLookSaid uid={uid} />}
           <SeriesPanel plan={plan} runs={runs} />
           <Communications item={item} />
           {reportError ? <Failed error={reportError} /> : null}

@@ -1,0 +1,68 @@
+"""When a reader sees what AI says, and when each of them did."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from pacs.models import Study
+
+
+class Mode(models.TextChoices):
+    """What a reader sees of AI while a study is unsigned."""
+
+    VISIBLE = "visible", "AI visible"
+    AFTER_FIRST_LOOK = "after_first_look", "AI after first look"
+    HIDDEN = "hidden", "AI hidden"
+
+
+class ReadingMode(models.Model):
+    """The mode of one reader; without a reader, the site's, which holds for everybody else."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="reading_mode"
+    )
+    mode = models.CharField(max_length=24, choices=Mode.choices)
+    reason = models.CharField(max_length=300)
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # NULLs are distinct to a unique column: this one makes the site's row the only one.
+            models.UniqueConstraint(Coalesce(F("user"), 0), name="reading_one_mode_of_a_reader"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user or 'Site'}: {self.get_mode_display()}"
+
+
+class Look(models.Model):
+    """One reader's looks at one study: opened, first impression, AI shown. Times are never moved."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="looks")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="looks")
+    mode = models.CharField(
+        max_length=24, choices=Mode.choices, help_text="The reader's mode when the study was opened."
+    )
+    opened_at = models.DateTimeField()
+    impression = models.TextField(blank=True, help_text="Committed before AI was shown.")
+    first_look_at = models.DateTimeField(null=True, blank=True)
+    ai_shown_at = models.DateTimeField(
+        null=True, blank=True, help_text="When this reader first saw what AI says, study open."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "user"], name="reading_one_look_of_a_reader"),
+            models.CheckConstraint(
+                condition=Q(first_look_at__isnull=True) | ~Q(impression=""), name="reading_first_look_says"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Look {self.pk}"
