@@ -13,5 +13,6 @@ urlpatterns = [
     path("api/", include("worklist.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("fhir/", include("worklist.fhir.urls")),
+    path("fhircast/", include("worklist.fhircast.urls")),
     path("", include("worklist.operations.urls")),
 ]

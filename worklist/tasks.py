@@ -6,6 +6,7 @@ from foundation.audit import services as audit
 from foundation.queueing import task
 from worklist import flows
 from worklist.alerts import services as alerts
+from worklist.fhircast import services as fhircast
 from worklist.live import services as live
 from worklist.queue import claims, holding, sharing
 from worklist.simulation import services as simulations
@@ -20,6 +21,7 @@ def sweep() -> None:
     flows.repair()
     simulations.wake_waiting()
     live.prune()
+    fhircast.prune()
 
 
 @task(name="worklist.escalate_due_alerts", time_limit=60)

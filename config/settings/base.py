@@ -118,6 +118,7 @@ INSTALLED_APPS = [
     "worklist.reports",
     "worklist.quality",
     "worklist.simulation",
+    "worklist.fhircast",
     "worklist",
 ]
 

@@ -25,6 +25,7 @@ from worklist import flows
 from worklist.api import auditing, documents, report_shapes, shapes
 from worklist.api.auditing import caller
 from worklist.api.report_documents import check_documents, report_documents, reports_for
+from worklist.fhircast import services as desk
 from worklist.queue import claims
 from worklist.queue.models import ItemState
 from worklist.reading.selectors import is_hidden
@@ -92,6 +93,7 @@ class ReportViewSet(GenericViewSet[Report]):
             study_instance_uid=asked["study_instance_uid"],
         )
         report = services.open_draft(study=study, by=caller(request), request=request._request)
+        desk.open_study(user=caller(request), study=study, report_id=report.pk)
         auditing.study_read(request, study, "report")
         return self._answer(report.pk)
 

@@ -8,6 +8,7 @@ from worklist.api.alert_policies import AlertPolicyViewSet
 from worklist.api.alerts import AlertViewSet
 from worklist.api.channels import Channels, PushKeyView, PushSubscriptions
 from worklist.api.communications import CommunicationViewSet
+from worklist.api.desk import DeskView
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.fatigue import AlertFatigue, QuietViewSet
 from worklist.api.handovers import HandoverViewSet
@@ -50,6 +51,7 @@ urlpatterns = [
     path("channels/", Channels.as_view(), name="channels"),
     path("push-key/", PushKeyView.as_view(), name="push-key"),
     path("push-subscriptions/", PushSubscriptions.as_view(), name="push-subscriptions"),
+    path("desk/", DeskView.as_view(), name="desk"),
     path("readers/", Readers.as_view(), name="readers"),
     path("er/patients/", er.ErPatients.as_view(), name="er-patients"),
     path("models/<int:pk>/evaluation/", ModelEvaluation.as_view(), name="model-evaluation"),

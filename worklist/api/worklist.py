@@ -27,6 +27,7 @@ from worklist.api.filters import WorklistFilter
 from worklist.api.item_actions import ItemActions
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import items_for_list
+from worklist.fhircast import services as desk
 from worklist.queue import claims, offering
 from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
@@ -148,8 +149,16 @@ class WorklistViewSet(ItemActions):
                 auditing.study_changed(
                     request, item.study, "first opened", ai_status=shown["ai_status"], findings_shown=flags
                 )
+            desk.open_study(user=caller(request), study=item.study)
         auditing.study_read(request, item.study, "opened for reading")
         return self._changed(study_instance_uid)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def closed(self, request: Request, study_instance_uid: str) -> Response:
+        """The caller left the study: applications on the desk close it too. The claim stays as it is."""
+        desk.close_study(user=caller(request), study=self._item(study_instance_uid).study)
+        return Response(status=204)
 
     @extend_schema(request=None, responses={200: NextItem, 404: shapes.Problem}, filters=False)
     @action(detail=False, methods=["post"], filterset_class=None)

@@ -175,6 +175,12 @@ def capability_statement(base: str, software_version: str, date: str) -> dict[st
         "rest": [
             {
                 "mode": "server",
+                "extension": [
+                    {
+                        "url": "http://fhircast.hl7.org/StructureDefinition/fhircast-configuration",
+                        "extension": [{"url": "hub.url", "valueUri": base.replace("/fhir/", "/fhircast/")}],
+                    }
+                ],
                 "resource": [
                     {
                         "type": "DiagnosticReport",

@@ -20,7 +20,7 @@ class Caller:
     def get(self, path: str, status: int = 200, **query: Any) -> Any:
         response = self.client.get(path, query, **self.headers)
         assert response.status_code == status, response.content
-        return response.json()
+        return response.json() if response.content else None
 
     def post(self, path: str, body: dict[str, Any] | None = None, status: int = 200) -> Any:
         return self._send("post", path, body, status)
@@ -32,4 +32,4 @@ class Caller:
         send = getattr(self.client, method)
         response = send(path, body or {}, content_type="application/json", **self.headers)
         assert response.status_code == status, response.content
-        return response.json()
+        return response.json() if response.content else None
