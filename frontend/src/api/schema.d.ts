@@ -210,6 +210,7 @@ export interface paths {
         trace?: never;
     };
     "/api/alerts/people/": {
+    "/api/desk/": {
         parameters: {
             query?: never;
             header?: never;
@@ -218,6 +219,8 @@ export interface paths {
         };
         /** @description Whom an alert can be handed to: ER staff and radiologists. */
         get: operations["alerts_people_list"];
+        /** @description Where other applications subscribe, who did, and what is open. */
+        get: operations["desk_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1504,6 +1507,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worklist/{study_instance_uid}/closed/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The caller left the study: applications on the desk close it too. The claim stays as it is. */
+        post: operations["worklist_closed_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worklist/{study_instance_uid}/decline/": {
         parameters: {
             query?: never;
@@ -2293,6 +2313,29 @@ export interface components {
          * @enum {string}
          */
         DeliveryStateEnum: "waiting" | "sending" | "sent" | "failed" | "dead" | "discarded";
+        /** @description The desk of the caller. */
+        Desk: {
+            hub_url: string;
+            /** Format: uuid */
+            topic: string;
+            /** Format: uuid */
+            version_id: string;
+            /** @description Of the study that is open, as far as it is in this archive. */
+            study_instance_uid: string | null;
+            /** @description True also when it is not in this archive. */
+            something_open: boolean;
+            /** @description Firstread, another application, or empty. */
+            opened_by: string;
+            applications: components["schemas"]["DeskApplication"][];
+        };
+        /** @description An application that stands on the desk. */
+        DeskApplication: {
+            name: string;
+            events: string[];
+            connected: boolean;
+            /** Format: date-time */
+            lease_until: string;
+        };
         /**
          * @description * `hl7` - HL7 v2 over MLLP
          *     * `dicom` - DICOM C-STORE
@@ -4899,6 +4942,7 @@ export interface operations {
         };
     };
     alerts_people_list: {
+    desk_retrieve: {
         parameters: {
             query?: never;
             header?: never;
@@ -4982,6 +5026,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CommunicationDocument"];
+                    "application/json": components["schemas"]["Desk"];
                 };
             };
         };
@@ -7496,6 +7541,26 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Taken"];
                 };
+            };
+        };
+    };
+    worklist_closed_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
