@@ -230,6 +230,9 @@ class Order(models.Model):
     )
     location = models.CharField(max_length=120, blank=True)
     department = models.CharField(max_length=120, blank=True)
+    requesting_physician = models.CharField(
+        max_length=324, blank=True, help_text="Who asked for it, as a person name (PS3.5 6.2)."
+    )
     reason_for_exam = models.CharField(max_length=500, blank=True)
     procedure = models.CharField(max_length=255, blank=True)
     modality = models.CharField(max_length=16, blank=True)

@@ -63,6 +63,7 @@ if INFERENCE_WORKERS > 1:
 # Runs go to the queue "inference-gpu" first, and to any worker when no GPU worker took them within 30 s.
 TRIAGE_GPU_WORKERS = os.environ.get("FIRSTREAD_GPU_WORKERS", "0") == "1"
 CLAIM_LEASE_SECONDS = 120
+READER_CLAIM_LIMIT = int(os.environ.get("FIRSTREAD_READER_CLAIMS", "5"))
 ALERT_RUNG_SECONDS = int(os.environ.get("FIRSTREAD_ALERT_RUNG_SECONDS", "300"))
 # What a prior shows already, and somebody answered for then, rings again: off, because it has not grown.
 ALERT_KNOWN_FINDINGS_AGAIN = os.environ.get("FIRSTREAD_ALERT_KNOWN_FINDINGS", "0") == "1"

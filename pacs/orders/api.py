@@ -37,6 +37,13 @@ class OrderSerializer(serializers.Serializer[Order]):
     location_class = serializers.ChoiceField(LocationClass.choices, default=LocationClass.OUTPATIENT)
     location = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
     department = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
+    requesting_physician = serializers.CharField(
+        max_length=324,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Person name (PS3.5 6.2). The next study offered to a reader is never one they asked for.",
+    )
     reason_for_exam = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
     procedure = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
     modality = serializers.CharField(max_length=16, required=False, allow_blank=True, default="")

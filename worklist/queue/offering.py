@@ -6,8 +6,12 @@ In this order, each part by deadline:
 2. what is assigned to the reader;
 3. the rest.
 
-Skipped are studies on hold, those the reader declined lately, and those assigned to somebody else that
-are not overdue. Nothing is skipped for good: a hold ends by the deadline, an assignment counts until it.
+Skipped are studies on hold, those the reader declined lately, those assigned to somebody else that are not
+overdue, those of groups that the reader does not read for, unless they were shared or assigned to the
+reader, and those that the reader asked for or whose patient the reader may be. All of them stay on the
+whole list, where anybody who may read can claim them; a hold ends by the deadline, an assignment counts
+until it, a group's studies are shared when nobody of it is on duty. Who holds as many studies as one
+reader may is offered none.
 """
 
 from __future__ import annotations
@@ -15,7 +19,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -23,6 +30,8 @@ from django.utils import timezone
 from foundation.accounts.models import User
 from foundation.transitions import IllegalTransition
 from worklist.queue.claims import NotYours, claim
+from worklist.queue.conflicts import involved
+from worklist.queue.credentials import of_other_groups
 from worklist.queue.declining import declined_items
 from worklist.queue.holding import held_now
 from worklist.queue.models import ItemState, WorklistItem
@@ -31,6 +40,13 @@ from worklist.queue.priority import PRIORITY_WORDS, in_words
 SOON = timedelta(minutes=30)
 CANDIDATES = 20
 ATTEMPTS = 10
+# So many rows are looked through for conflicts of interest, which the database cannot judge.
+LOOKED_THROUGH = 200
+_NAMES = (
+    "study__referring_physician_name",
+    "study__order__requesting_physician",
+    "study__patient__patient_name",
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,13 @@ def claim_next(*, user: User) -> Offer:
     """Claim what `user` should read next. Whoever loses a race for one goes on to the next."""
     for _ in range(ATTEMPTS):
         now = timezone.now()
+        held = WorklistItem.objects.filter(
+            state=ItemState.CLAIMED, claimed_by=user, claim_expires_at__gt=now
+        ).count()
+        if held >= settings.READER_CLAIM_LIMIT:
+            return Offer(
+                None, f"You hold {held} studies, as many as one reader may. Sign or release one first."
+            )
         ids = list(_candidates(user, now))
         if not ids:
             return Offer(None, _nothing(user, now))
@@ -63,13 +86,22 @@ def _candidates(user: User, now: datetime) -> Iterator[int]:
     """The first of each part; a study that stands in two parts comes twice, which does no harm."""
     offered = _free(now).exclude(held_now(now)).exclude(pk__in=list(declined_items(user, now)))
     own = Q(assigned_to__isnull=True) | Q(assigned_to=user)
+    theirs = of_other_groups(user) & ~Q(assigned_to=user)
     parts = (
-        offered.filter(Q(due_at__lte=now) | Q(due_at__lte=now + SOON) & own),
+        offered.filter(Q(due_at__lte=now) | Q(due_at__lte=now + SOON) & own).exclude(theirs),
         offered.filter(assigned_to=user),
-        offered.filter(assigned_to__isnull=True),
+        offered.filter(assigned_to__isnull=True).exclude(theirs),
     )
     for part in parts:
-        yield from part.order_by("due_at", "arrived_at", "pk").values_list("pk", flat=True)[:CANDIDATES]
+        yield from islice((pk for pk, in_conflict in _judged(part, user) if not in_conflict), CANDIDATES)
+
+
+def _judged(items: QuerySet[WorklistItem], user: User) -> Iterator[tuple[int, bool]]:
+    """The most urgent items, each with whether the reader has a part in it beside reading it."""
+    rows: Any = items.order_by("due_at", "arrived_at", "pk").values_list("pk", *_NAMES)[:LOOKED_THROUGH]
+    reader = str(user)
+    for pk, *names in rows:
+        yield pk, involved(filter(None, names), reader)
 
 
 def _free(now: datetime) -> QuerySet[WorklistItem]:
@@ -88,9 +120,20 @@ def _why(item: WorklistItem, user: User, now: datetime) -> str:
     elif item.assigned_to is not None:
         text += f", assigned to {item.assigned_to} who has not begun"
     else:
-        text += ", the first that is free"
+        text += f", the first that is free{_group_words(item, user)}"
     skipped = _skipped(user, now, before=item)
     return f"{text}. Skipped before it: {skipped}." if skipped else f"{text}."
+
+
+def _group_words(item: WorklistItem, user: User) -> str:
+    """Whose study it is, where it belongs to a group."""
+    groups = item.groups.filter(active=True).order_by("name")
+    mine = list(groups.filter(memberships__user=user).values_list("name", flat=True))
+    if mine:
+        return f" of your group {' and '.join(mine)}"
+    if item.shared_at is None:
+        return ""
+    return f", shared by {' and '.join(groups.values_list('name', flat=True)) or 'its group'}"
 
 
 def _nothing(user: User, now: datetime) -> str:
@@ -103,16 +146,18 @@ def _nothing(user: User, now: datetime) -> str:
 def _skipped(user: User, now: datetime, *, before: WorklistItem | None = None) -> str:
     """How many free studies were passed over, and for what: "2 on hold, 1 that you declined"."""
     free = _free(now) if before is None else _free(now).filter(due_at__lt=before.due_at)
-    declined = Q(pk__in=list(declined_items(user, now)))
-    others = Q(assigned_to__isnull=False, due_at__gt=now) & ~Q(assigned_to=user)
-    counts = free.aggregate(
-        held=Count("pk", filter=held_now(now)),
-        declined=Count("pk", filter=declined & ~held_now(now)),
-        others=Count("pk", filter=others & ~declined & ~held_now(now)),
+    reasons = (
+        ("on hold", held_now(now)),
+        ("that you declined", Q(pk__in=list(declined_items(user, now)))),
+        ("assigned to others", Q(assigned_to__isnull=False, due_at__gt=now) & ~Q(assigned_to=user)),
+        ("of groups that you do not read for", of_other_groups(user) & ~Q(assigned_to=user)),
     )
-    parts = [
-        f"{counts['held']} on hold" if counts["held"] else "",
-        f"{counts['declined']} that you declined" if counts["declined"] else "",
-        f"{counts['others']} assigned to others" if counts["others"] else "",
-    ]
-    return ", ".join(part for part in parts if part)
+    counted, told = Q(pk__in=[]), {}
+    for words, reason in reasons:
+        told[words] = Count("pk", filter=reason & ~counted)
+        counted |= reason
+    counts = free.aggregate(**{f"n{n}": count for n, count in enumerate(told.values())})
+    parts = [(counts[f"n{n}"], words) for n, words in enumerate(told)]
+    conflicts = sum(in_conflict for _, in_conflict in _judged(free.exclude(counted), user))
+    parts.append((conflicts, "that you asked for or that may be your own"))
+    return ", ".join(f"{number} {words}" for number, words in parts if number)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from foundation.accounts.models import User
 from worklist.queue.acts import lock, write
+from worklist.queue.credentials import of_other_groups
 from worklist.queue.models import UNREAD_STATES, ItemEvent, ItemState, WorklistItem
-from worklist.rota.models import Membership, ReadingGroup
+from worklist.rota.models import ReadingGroup
 from worklist.rota.selectors import covered
 
 SHARE_BATCH = 500
@@ -24,15 +25,9 @@ def for_reader(user: User, *, now: datetime | None = None) -> Q:
     those shared because their groups are not on duty, those assigned to `user` or held by `user`, and
     whatever is past its deadline. What is assigned to somebody else is left out until then.
     """
-    through = WorklistItem.groups.through
-    readers = Membership.objects.filter(group=OuterRef("readinggroup"), user__is_active=True)
-    of_item = through.objects.filter(worklistitem=OuterRef("pk"), readinggroup__active=True)
-    somebodys = Exists(of_item.filter(Exists(readers)))
-    mine = Exists(of_item.filter(readinggroup__memberships__user=user))
-    offered = Q(mine) | ~Q(somebodys) | Q(shared_at__isnull=False)
     free = Q(assigned_to__isnull=True) | Q(assigned_to=user)
     held = Q(state=ItemState.CLAIMED, claimed_by=user)
-    return held | Q(assigned_to=user) | Q(due_at__lte=now or timezone.now()) | (offered & free)
+    return held | Q(assigned_to=user) | Q(due_at__lte=now or timezone.now()) | (free & ~of_other_groups(user))
 
 
 def share_uncovered(*, now: datetime | None = None) -> int:

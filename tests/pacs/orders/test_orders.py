@@ -99,6 +99,7 @@ BODY = {
     "priority": "stat",
     "location_class": "er",
     "department": "ER 1",
+    "requesting_physician": "SYNTHETIC^Requester",
     "ordered_at": "2026-01-02T03:04:05Z",
 }
 
@@ -111,6 +112,7 @@ def test_the_api_takes_an_order_and_updates_it(token_headers: Callable[..., dict
     assert created.data["matched_study_instance_uid"] is None
     again = view(factory.post("/api/orders/", {**BODY, "priority": "asap"}, format="json", **service))
     assert (again.status_code, again.data["priority"]) == (200, "asap")
+    assert again.data["requesting_physician"] == "SYNTHETIC^Requester"
     wrong = view(factory.post("/api/orders/", {**BODY, "priority": "now"}, format="json", **service))
     assert wrong.status_code == 400
     listed = view(factory.get("/api/orders/?priority=asap", **service))
