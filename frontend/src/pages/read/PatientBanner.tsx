@@ -19,6 +19,7 @@ interface Props {
   match: Match;
   shownPrior: Prior | undefined;
   readOnlyReason: string;
+  takenOver: boolean;
   mayEdit: boolean;
   onClaim: (() => void) | null;
   onRelease: () => void;
@@ -79,7 +80,12 @@ export function PatientBanner(props: Props) {
         </div>
       )}
       {props.readOnlyReason && (
-        <div className={styles.readOnly} role="status" data-testid="read-only">
+        <div
+          className={styles.readOnly}
+          role={props.takenOver ? "alert" : "status"}
+          data-taken-over={props.takenOver || undefined}
+          data-testid="read-only"
+        >
           {props.readOnlyReason}
         </div>
       )}

@@ -211,6 +211,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
         match={match}
         shownPrior={priors.find((prior) => prior.study_instance_uid === bridge.shown?.studyInstanceUID)}
         readOnlyReason={reading.readOnlyReason}
+        takenOver={reading.takenOver}
         mayEdit={reading.mayEdit}
         onClaim={hasRole(me, "radiologist") ? () => void reading.claim() : null}
         onRelease={() => void reading.release().then(back)}

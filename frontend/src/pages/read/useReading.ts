@@ -7,6 +7,7 @@ import type { Report, WorklistItem } from "../../api/types";
 import { hasRole, useMe } from "../../app/session";
 import { onTopic, useLiveInterval } from "../../live/live";
 import { personName } from "../../ui/person";
+import { takenOverWords } from "../worklist/takenOver";
 import { showItem } from "../worklist/useWorklist";
 
 const HEARTBEAT_MS = 30_000;
@@ -19,6 +20,8 @@ export interface Reading {
   mayEdit: boolean;
   /** Why it is read only, in words; empty while it is not. */
   readOnlyReason: string;
+  /** Another reader took the study from this one. */
+  takenOver: boolean;
   claim: () => Promise<void>;
   release: () => Promise<void>;
 }
@@ -31,9 +34,28 @@ export function useReading(uid: string): Reading {
   const query = useQuery({ ...itemQuery(uid), refetchInterval: interval });
   const item = query.data;
   const [refusal, setRefusal] = useState("");
+  const [lost, setLost] = useState("");
+  const [held, setHeld] = useState(false);
   const tried = useRef(false);
   const reader = hasRole(me, "radiologist");
   const mine = item?.is_mine === true && item.state === "claimed";
+
+  if (mine && (!held || lost)) {
+    setHeld(true);
+    setLost("");
+  }
+  const holder = item?.claimed_by?.username;
+  useEffect(() => {
+    if (!held || mine || !holder) return;
+    let current = true;
+    void takenOverWords(uid).then(
+      (words) => current && setLost(words),
+      () => undefined,
+    );
+    return () => {
+      current = false;
+    };
+  }, [held, holder, mine, uid]);
 
   const take = useCallback(
     (fresh: WorklistItem) => {
@@ -91,6 +113,7 @@ export function useReading(uid: string): Reading {
   let readOnlyReason = "";
   if (item && !mine && item.state !== "signed") {
     if (!reader) readOnlyReason = "Read only: your role reads reports, radiologists write them.";
+    else if (lost) readOnlyReason = `Read only: ${lost}`;
     else if (item.claimed_by)
       readOnlyReason = `Read only: ${personName(item.claimed_by)} is reading this study.`;
     else readOnlyReason = refusal || "Read only: you do not hold this study.";
@@ -101,6 +124,7 @@ export function useReading(uid: string): Reading {
     retry: () => void query.refetch(),
     mayEdit: mine,
     readOnlyReason,
+    takenOver: lost !== "",
     claim,
     release,
   };

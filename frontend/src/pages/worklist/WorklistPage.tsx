@@ -20,6 +20,7 @@ import { whyNot } from "./offered";
 import { reselect } from "./order";
 import { PeekPanel } from "./PeekPanel";
 import { PrintList } from "./PrintList";
+import { useTakenOver } from "./takenOver";
 import { Toast } from "./Toast";
 import { useActions } from "./useActions";
 import { showItem, useWorklist } from "./useWorklist";
@@ -76,6 +77,8 @@ export default function WorklistPage() {
   }
   const current = items.find((item) => item.study_instance_uid === selected) ?? null;
   const target = asked ? items.find((item) => item.study_instance_uid === asked.uid) : undefined;
+
+  useTakenOver(items, tell);
 
   useEffect(() => {
     if (selected) sessionStorage.setItem(SELECTED, selected);
