@@ -56,6 +56,7 @@ export function AssignForm({
   return (
     <>
       <TextInput
+        autoFocus
         data-autofocus
         role="combobox"
         aria-label="Reader"
@@ -165,6 +166,7 @@ export function HoldForm({
       }}
     >
       <NativeSelect
+        autoFocus
         data-autofocus
         label="Waits for"
         value={reason}
@@ -213,6 +215,7 @@ export function RaiseForm({
         data={choices.map((value) => ({ value, label: PRIORITIES[value] }))}
       />
       <TextInput
+        autoFocus
         data-autofocus
         label="Reason"
         maxLength={REASON_LENGTH}
@@ -242,6 +245,7 @@ export function ReasonForm({
       }}
     >
       <TextInput
+        autoFocus
         data-autofocus
         label="Reason"
         maxLength={REASON_LENGTH}
@@ -276,6 +280,7 @@ export function FlagForm({
       }}
     >
       <NativeSelect
+        autoFocus
         data-autofocus
         label="For"
         value={kind}
