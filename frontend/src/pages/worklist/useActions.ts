@@ -33,8 +33,10 @@ const changedRow = (error: unknown): WorklistItem | null =>
 export function useActions(me: Me) {
   const [told, tell] = useState<Told | null>(null);
   const done = useRef<Undoable[]>([]);
+  // What is on its way to the server; an undo waits for it, because that is what it means to undo.
+  const under = useRef<Promise<unknown>>(Promise.resolve());
 
-  const run = useCallback(
+  const act = useCallback(
     async (item: WorklistItem, text: string, patch: Patch, call: () => Promise<ActionAnswer>) => {
       const who = patientName(item.patient.name);
       showItem({ ...item, ...patch });
@@ -55,7 +57,17 @@ export function useActions(me: Me) {
     [],
   );
 
+  const run = useCallback(
+    (...what: Parameters<typeof act>) => {
+      const answer = act(...what);
+      under.current = Promise.all([under.current, answer]);
+      return answer;
+    },
+    [act],
+  );
+
   const undo = useCallback(async (what?: Undoable) => {
+    await under.current;
     const last = what ?? done.current.at(-1);
     if (!last) {
       tell({ text: "Nothing of yours is left to undo on this list.", undo: null });
