@@ -1,9 +1,12 @@
-import { Menu, NativeSelect, TextInput } from "@mantine/core";
+import { NativeSelect, TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState, type RefObject } from "react";
 
 import type { WorklistSummary } from "../../api/types";
 import { Icon } from "../../ui/icons";
-import type { Filters, Mark } from "./filters";
+import { groupsQuery } from "../rota/rota";
+import type { Filters } from "./filters";
+import { MoreFilters } from "./MoreFilters";
 import styles from "./Worklist.module.css";
 
 interface Props {
@@ -50,9 +53,22 @@ export function FilterBar(props: Props) {
     </button>
   );
 
+  const groups = useQuery({ ...groupsQuery, staleTime: 300_000 });
   const offered = filters.modality ? [...new Set([...modalities, filters.modality])].sort() : modalities;
   return (
     <div className={styles.filters} role="search">
+      <NativeSelect
+        aria-label="Whose studies"
+        value={filters.list}
+        onChange={(event) => onChange({ ...filters, list: event.currentTarget.value })}
+        data={[
+          { value: "", label: "All studies" },
+          { value: "mine", label: "My list" },
+          ...(groups.data ?? [])
+            .filter((group) => group.active)
+            .map((group) => ({ value: String(group.id), label: group.name })),
+        ]}
+      />
       <TextInput
         ref={searchRef}
         className={styles.search}
@@ -91,52 +107,7 @@ export function FilterBar(props: Props) {
         onChange={(event) => onChange({ ...filters, modality: event.currentTarget.value })}
         data={[{ value: "", label: "All modalities" }, ...offered.map((value) => ({ value, label: value }))]}
       />
-      <NativeSelect
-        aria-label="Location"
-        value={filters.location_class}
-        onChange={(event) => onChange({ ...filters, location_class: event.currentTarget.value })}
-        data={[
-          { value: "", label: "All locations" },
-          { value: "er", label: "ER" },
-          { value: "icu", label: "ICU" },
-          { value: "inpatient", label: "Inpatients" },
-          { value: "outpatient", label: "Outpatients" },
-        ]}
-      />
-      <NativeSelect
-        aria-label="State"
-        value={filters.signed ? "signed" : ""}
-        onChange={(event) =>
-          onChange({ ...filters, signed: event.currentTarget.value === "signed", unclaimed: false })
-        }
-        data={[
-          { value: "", label: "Waiting" },
-          { value: "signed", label: "Signed" },
-        ]}
-      />
-      <NativeSelect
-        aria-label="Marks"
-        value={filters.mark}
-        onChange={(event) => onChange({ ...filters, mark: event.currentTarget.value as Mark })}
-        data={[
-          { value: "", label: "All marks" },
-          { value: "raised", label: "Raised" },
-          { value: "teaching", label: "Teaching" },
-          { value: "peer_review", label: "Peer review" },
-        ]}
-      />
-      <Menu position="bottom-end" withinPortal>
-        <Menu.Target>
-          <button type="button" className={styles.chip} aria-label="More for this list">
-            <Icon name="more" />
-          </button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item onClick={onPrint} rightSection={<small>Ctrl+P</small>}>
-            Print this list
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+      <MoreFilters filters={filters} onChange={onChange} onPrint={onPrint} />
       <span className={styles.dueSoon} data-some={summary !== undefined && summary.due_30_min > 0}>
         <Icon name="soon" /> {summary?.due_30_min ?? "–"} due &lt; 30 min
       </span>

@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { createPortal, flushSync } from "react-dom";
 
@@ -5,6 +6,7 @@ import { aiLine } from "../../ai/wording";
 import type { Me, WorklistItem } from "../../api/types";
 import { formatMoment } from "../../time/dates";
 import { patientName, personName } from "../../ui/person";
+import { groupsQuery } from "../rota/rota";
 import { filterWords, type Filters } from "./filters";
 import styles from "./Print.module.css";
 import { FLAG_WORDS, holdLine, LOCATIONS, PRIORITIES, tellingFirst } from "./words";
@@ -31,6 +33,8 @@ function stateWords(item: WorklistItem): string {
 /** The whole list on paper, made only while the browser prints: black on white, its head on every page. */
 export function PrintList({ items, total, filters, me }: Props) {
   const [at, setAt] = useState<string | null>(null);
+  const groups = useQuery({ ...groupsQuery, staleTime: 300_000 });
+  const names = new Map((groups.data ?? []).map((group) => [String(group.id), group.name]));
   useEffect(() => {
     // The browser takes the page right after this event: the rows must stand by then.
     const before = () => flushSync(() => setAt(new Date().toISOString()));
@@ -52,7 +56,7 @@ export function PrintList({ items, total, filters, me }: Props) {
             <th colSpan={7} className={styles.banner}>
               <b>Firstread reading worklist</b> · {me.site.name} · NOT FOR CLINICAL USE
               <br />
-              {filterWords(filters)} · {items.length} studies{missing} · printed {formatMoment(at)} by{" "}
+              {filterWords(filters, names)} · {items.length} studies{missing} · printed {formatMoment(at)} by{" "}
               {me.display_name || me.username} · times in {me.time_zone || "this computer's zone"}
             </th>
           </tr>

@@ -5,6 +5,8 @@ import { FLAG_WORDS, LOCATIONS } from "./words";
 /** What the list shows; the same names stand in the page's address. */
 export interface Filters {
   search: string;
+  /** "mine": my groups' studies, what nobody's group has, shared, assigned to me; or a group's id; or all. */
+  list: string;
   modality: string;
   location_class: string;
   stat: boolean;
@@ -28,6 +30,7 @@ export function readFilters(params: URLSearchParams): Filters {
   const flag = (name: string) => params.get(name) === "1";
   return {
     search: params.get("search") ?? "",
+    list: /^(mine|\d+)$/.exec(params.get("list") ?? "")?.[0] ?? "",
     modality: params.get("modality") ?? "",
     location_class: params.get("location_class") ?? "",
     stat: flag("stat"),
@@ -44,6 +47,7 @@ export function readFilters(params: URLSearchParams): Filters {
 export function writeFilters(filters: Filters): URLSearchParams {
   const params = new URLSearchParams();
   if (filters.search) params.set("search", filters.search);
+  if (filters.list) params.set("list", filters.list);
   if (filters.modality) params.set("modality", filters.modality);
   if (filters.location_class) params.set("location_class", filters.location_class);
   if (filters.mark) params.set("mark", filters.mark);
@@ -55,10 +59,22 @@ export function isFiltered(filters: Filters): boolean {
   return writeFilters(filters).size > 0;
 }
 
+/** The words of what the bar does not show by itself. */
+export function moreWords(filters: Filters): string {
+  const location = filters.location_class === "er" ? "" : filters.location_class;
+  const words = [
+    filters.signed && "signed",
+    location && LOCATIONS[location as LocationClass],
+    filters.mark === "raised" ? "raised" : filters.mark && FLAG_WORDS[filters.mark],
+  ];
+  return words.filter(Boolean).join(", ");
+}
+
 /** The filters in words, for the head of the printed list. */
-export function filterWords(filters: Filters): string {
+export function filterWords(filters: Filters, groups: ReadonlyMap<string, string> = new Map()): string {
   const words = [
     filters.signed ? "signed" : "waiting",
+    filters.list === "mine" ? "my list" : filters.list && (groups.get(filters.list) ?? "of one group"),
     filters.search && `with “${filters.search}”`,
     filters.modality,
     filters.location_class && LOCATIONS[filters.location_class as LocationClass],
@@ -77,6 +93,8 @@ export function filterWords(filters: Filters): string {
 export function listQuery(filters: Filters, extra: Record<string, string | number> = {}): string {
   return query({
     search: filters.search,
+    list: filters.list === "mine" ? "mine" : "",
+    group: filters.list === "mine" ? "" : filters.list,
     modality: filters.modality,
     location_class: filters.location_class,
     priority_class: filters.stat ? "stat" : "",
