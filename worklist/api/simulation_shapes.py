@@ -33,7 +33,7 @@ class SimulationParameters(serializers.Serializer):
     specificity = serializers.FloatField(min_value=0, max_value=1)
     ai_delay_minutes = serializers.FloatField(min_value=0, max_value=1440)
     criticality = serializers.ChoiceField(choices=CRITICALITIES)
-    classes = OrderShare(many=True, max_length=12)
+    classes = OrderShare(many=True, max_length=12)  # type: ignore[call-arg]  # of ListSerializer, unknown to the stubs
     studies = serializers.IntegerField(min_value=100, max_value=100_000)
     replications = serializers.IntegerField(min_value=1, max_value=50)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1)

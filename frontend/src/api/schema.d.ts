@@ -210,7 +210,6 @@ export interface paths {
         trace?: never;
     };
     "/api/alerts/people/": {
-    "/api/desk/": {
         parameters: {
             query?: never;
             header?: never;
@@ -219,8 +218,6 @@ export interface paths {
         };
         /** @description Whom an alert can be handed to: ER staff and radiologists. */
         get: operations["alerts_people_list"];
-        /** @description Where other applications subscribe, who did, and what is open. */
-        get: operations["desk_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -258,6 +255,23 @@ export interface paths {
         put?: never;
         /** @description Write down a call. Read back, it counts as the finding's communication at signing. */
         post: operations["communications_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/desk/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Where other applications subscribe, who did, and what is open. */
+        get: operations["desk_retrieve"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2984,16 +2998,17 @@ export interface components {
             ends_at: string;
             note?: string;
         };
+        NewSimulationRequest: {
+            /** @default  */
+            name: string;
+            parameters: components["schemas"]["AskedParametersRequest"];
+        };
         NewSubscriptionRequest: {
             /** Format: uri */
             endpoint: string;
             p256dh: string;
             auth: string;
             browser?: string;
-        NewSimulationRequest: {
-            /** @default  */
-            name: string;
-            parameters: components["schemas"]["AskedParametersRequest"];
         };
         NextItem: {
             id: string;
@@ -4942,7 +4957,6 @@ export interface operations {
         };
     };
     alerts_people_list: {
-    desk_retrieve: {
         parameters: {
             query?: never;
             header?: never;
@@ -5026,6 +5040,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CommunicationDocument"];
+                };
+            };
+        };
+    };
+    desk_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["Desk"];
                 };
             };
