@@ -246,6 +246,7 @@ def alert_document(alert: Alert, view: View) -> dict[str, Any]:
         "raised_at": alert.raised_at,
         "deadline_at": alert.deadline_at if following else None,
         "rung": alert.rung,
+        "round": alert.round,
         "told": [
             {"at": step.at, "who": step.who, "channel": step.channel, "outcome": step.outcome}
             for step in sorted(alert.steps.all(), key=lambda step: step.pk)

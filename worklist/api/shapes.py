@@ -260,6 +260,7 @@ class Alert(serializers.Serializer):
     raised_at = serializers.DateTimeField()
     deadline_at = serializers.DateTimeField(allow_null=True)
     rung = serializers.IntegerField()
+    round = serializers.IntegerField(help_text="How often it was told before: a page rings again for each.")
     told = Told(many=True)
     next_step = NextStep(allow_null=True)
     acknowledged_by = Person(allow_null=True)

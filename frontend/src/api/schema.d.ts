@@ -1935,6 +1935,8 @@ export interface components {
             /** Format: date-time */
             deadline_at: string | null;
             rung: number;
+            /** @description How often it was told before: a page rings again for each. */
+            round: number;
             told: components["schemas"]["Told"][];
             next_step: components["schemas"]["NextStep"] | null;
             acknowledged_by: components["schemas"]["Person"] | null;

@@ -10,7 +10,11 @@ import { meQuery } from "../../api/queries";
 import type { Alert, ErPatient } from "../../api/types";
 import { finding, item } from "../../test/samples";
 import { AlertCard, Answered, isRinging } from "./AlertCard";
-import { newlyRaised } from "./ring";
+import { AlertLog, arrived, onTheWay } from "./AlertLog";
+import { BeingTreated } from "./BeingTreated";
+import { ringKey, ringOnce } from "./ring";
+
+const noop = () => undefined;
 
 const { patient } = item("1", 0);
 const alert: Alert = {
@@ -25,7 +29,8 @@ const alert: Alert = {
   raised_at: "2026-11-24T12:00:00Z",
   deadline_at: null,
   rung: 0,
-  told: [{ at: "2026-11-24T12:00:00Z", who: "ER desk", channel: "screen", outcome: "shown" }],
+  round: 0,
+  told: [{ at: "2026-11-24T12:00:00Z", who: "ER desk", channel: "page", outcome: "shown" }],
   next_step: { at: "2026-11-24T12:05:00Z", who: "Senior physician" },
   acknowledged_by: null,
   acknowledged_name: "",
@@ -58,8 +63,12 @@ describe("an alert", () => {
 
   beforeEach(() => {
     sent = [];
-    vi.stubGlobal("fetch", (path: string, options: { body?: string }) => {
-      sent.push({ path, body: JSON.parse(options.body ?? "null") });
+    vi.stubGlobal("fetch", (path: string, options: { body?: string; method?: string }) => {
+      if (path === "/api/alerts/people/") {
+        const people = ["nurse", "icu"].map((username) => ({ username, display_name: `Dr. ${username}` }));
+        return Promise.resolve(new Response(JSON.stringify(people)));
+      }
+      if (options.method !== "GET") sent.push({ path, body: JSON.parse(options.body ?? "null") });
       return Promise.resolve(new Response(JSON.stringify({ ...alert, state: "acknowledged" })));
     });
     const client = new QueryClient({ defaultOptions: { queries: { staleTime: Infinity } } });
@@ -77,6 +86,7 @@ describe("an alert", () => {
         <QueryClientProvider client={client}>
           <Suspense>
             <AlertCard patient={row} alert={alert} />
+            <BeingTreated alert={{ ...alert, id: "6", state: "acknowledged" }} />
           </Suspense>
         </QueryClientProvider>
       </MantineProvider>,
@@ -91,7 +101,7 @@ describe("an alert", () => {
       "Possible intracranial hemorrhage",
       "not yet read by a radiologist",
       "not for diagnostic use",
-      "ER desk, screen: shown",
+      "12:00 ER desk, page: shown",
       "Without an answer: Senior physician",
     ]) {
       expect(card).toHaveTextContent(text);
@@ -127,13 +137,119 @@ describe("an alert", () => {
     await user.type(screen.getByTestId("alert-reason"), "In the ICU now");
     await user.click(screen.getByTestId("alert-decline"));
     await waitFor(() => expect(sent[0]?.path).toBe("/api/alerts/5/not-my-patient/"));
+    expect(sent[0]?.body).toEqual({ reason: "In the ICU now" });
+  });
+
+  it("goes to whom its reader names, and never to the reader", async () => {
+    const user = userEvent.setup();
+    await user.click(screen.getByTestId("alert-not-mine"));
+    await user.type(screen.getByTestId("alert-reason"), "In the ICU now");
+    await screen.findByRole("option", { name: "Dr. icu" });
+    expect(screen.queryByRole("option", { name: "Dr. nurse" })).toBeNull();
+    await user.selectOptions(screen.getByTestId("alert-to"), "icu");
+    await user.click(screen.getByRole("button", { name: "Tell Dr. icu" }));
+    await waitFor(() => expect(sent).toHaveLength(1));
+    expect(sent[0]).toEqual({
+      path: "/api/alerts/5/not-my-patient/",
+      body: { reason: "In the ICU now", to: "icu" },
+    });
+  });
+
+  it("that was answered can be said to be treated, by a name", async () => {
+    const user = userEvent.setup();
+    await user.click(screen.getByTestId("alert-treat"));
+    await user.click(screen.getByTestId("alert-treat-confirm"));
+    await waitFor(() => expect(sent).toHaveLength(1));
+    expect(sent[0]).toEqual({ path: "/api/alerts/6/being-treated/", body: { name: "Nurse Amy" } });
+  });
+});
+
+describe("the log of an alert", () => {
+  const delivery = (part: Partial<Alert["deliveries"][number]>): Alert["deliveries"][number] => ({
+    channel: "email",
+    who: "Dr. B",
+    round: 0,
+    state: "sent",
+    attempts: 1,
+    error: "",
+    created_at: "2026-11-24T12:00:00Z",
+    sent_at: null,
+    ...part,
+  });
+
+  it("says of each way how much arrived, and what is still on its way", () => {
+    const made = [
+      delivery({}),
+      delivery({ state: "failed", error: "refused" }),
+      delivery({ channel: "push", state: "waiting", attempts: 2, error: "The push service is away." }),
+      delivery({ channel: "sms", state: "withdrawn" }),
+    ];
+    expect(arrived(made)).toBe("! e-mail 1 of 2, browser message 0 of 1");
+    expect(onTheWay(made)).toEqual(["browser message to Dr. B waits, ! The push service is away. Tried 2×"]);
+  });
+
+  it("folds older lines away and leaves none out", () => {
+    const told = [1, 2, 3, 4, 5].map((minute) => ({
+      at: `2026-11-24T12:0${String(minute)}:00Z`,
+      who: `person ${String(minute)}`,
+      channel: "page",
+      outcome: "shown",
+    }));
+    render(<AlertLog alert={{ ...alert, told }} />);
+    expect(screen.getByText("2 earlier lines").closest("details")?.open).toBe(false);
+    for (const minute of [1, 2, 3, 4, 5])
+      expect(screen.getByTestId("alert-log")).toHaveTextContent(`person ${String(minute)}, page: shown`);
   });
 });
 
 describe("the ring", () => {
-  it("sounds once for each alert, however often the page is loaded", () => {
-    expect(newlyRaised(["1", "2"])).toEqual(["1", "2"]);
-    expect(newlyRaised(["1", "2", "3"])).toEqual(["3"]);
-    expect(newlyRaised(["3"])).toEqual([]);
+  const sounded: number[] = [];
+  let state = "running";
+
+  beforeEach(() => {
+    localStorage.clear();
+    sounded.length = 0;
+    state = "running";
+    const tone = () => ({
+      frequency: {},
+      gain: { setValueAtTime: noop, linearRampToValueAtTime: noop, exponentialRampToValueAtTime: noop },
+      connect: (next: unknown) => next,
+      start: (at: number) => sounded.push(at),
+      stop: noop,
+    });
+    vi.stubGlobal(
+      "AudioContext",
+      class {
+        currentTime = 0;
+        destination = {};
+        createOscillator = tone;
+        createGain = tone;
+        get state() {
+          return state;
+        }
+      },
+    );
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("sounds once for each telling, however many tabs show it and however often they are loaded", async () => {
+    const keys = [ringKey({ id: "1", round: 0 }), ringKey({ id: "2", round: 0 })];
+    const tabs = await Promise.all([ringOnce(keys), ringOnce(keys), ringOnce(keys)]);
+    expect(tabs.filter(Boolean)).toHaveLength(1);
+    expect(sounded).toHaveLength(3);
+    expect(await ringOnce(keys)).toBe(false);
+    expect(await ringOnce([ringKey({ id: "1", round: 1 })])).toBe(true);
+  });
+
+  it("is left by a tab without sound to one that has it", async () => {
+    state = "suspended";
+    expect(await ringOnce(["7:0"])).toBe(false);
+    state = "running";
+    expect(await ringOnce(["7:0"])).toBe(true);
+  });
+
+  it("survives a broken memory", async () => {
+    localStorage.setItem("firstread.rung", "{");
+    expect(await ringOnce(["8:0"])).toBe(true);
   });
 });

@@ -1,8 +1,9 @@
-import { Button, Textarea, TextInput } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
+import { Button, NativeSelect, Textarea, TextInput } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 
 import { findingName, midlineText, milliliters, probabilityText, probabilityWords } from "../../ai/wording";
+import { handTo, peopleQuery } from "../../api/alerting";
 import { explain } from "../../api/client";
 import { api } from "../../api/queries";
 import type { Alert, ErPatient } from "../../api/types";
@@ -13,31 +14,25 @@ import { formatElapsed, formatRemaining } from "../../time/remaining";
 import { AiMark } from "../../ui/AiMark";
 import { Icon } from "../../ui/icons";
 import { patientName, personName } from "../../ui/person";
+import { AlertLog } from "./AlertLog";
 import { Preview } from "./Preview";
+import { newlyRaised, ringKey } from "./ring";
 import styles from "./Er.module.css";
 
 export function isRinging(alert: Alert | null): alert is Alert {
   return alert !== null && alert.state !== "acknowledged" && alert.state !== "not_rung";
 }
 
-function Told({ alert }: { alert: Alert }) {
+function NextStep({ alert }: { alert: Alert }) {
   const left = useClock((now) =>
     alert.next_step ? formatRemaining(Date.parse(alert.next_step.at) - now) : "",
   );
+  if (!alert.next_step) return null;
   return (
-    <ul className={styles.told}>
-      {alert.told.map((one, index) => (
-        <li key={`${one.at}-${String(index)}`}>
-          {formatTime(Date.parse(one.at))} {one.who}, {one.channel.replaceAll("_", " ")}: {one.outcome}
-        </li>
-      ))}
-      {alert.next_step && (
-        <li className={styles.nextStep}>
-          Without an answer: {alert.next_step.who} at {formatTime(Date.parse(alert.next_step.at))}
-          {left.startsWith("−") ? " (now)" : ` (in ${left})`}
-        </li>
-      )}
-    </ul>
+    <p className={styles.nextStep}>
+      Without an answer: {alert.next_step.who} at {formatTime(Date.parse(alert.next_step.at))}
+      {left.startsWith("−") ? " (now)" : ` (in ${left})`}
+    </p>
   );
 }
 
@@ -59,6 +54,12 @@ export function Answered({ alert }: { alert: Alert }) {
       <Icon name="check" /> {alert.acknowledged_name || personName(alert.acknowledged_by)} has it
       {alert.acknowledged_at && `, ${formatTime(Date.parse(alert.acknowledged_at))}`}
       {alert.read_back && <span>: “{alert.read_back}”</span>}
+      {alert.being_treated_at && (
+        <b data-testid="alert-treated">
+          {" "}
+          Being treated since {formatTime(Date.parse(alert.being_treated_at))}, says {alert.being_treated_by}
+        </b>
+      )}
     </p>
   );
 }
@@ -80,10 +81,13 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
   const [name, setName] = useState(me.display_name);
   const [readBack, setReadBack] = useState("");
   const [reason, setReason] = useState("");
+  const [to, setTo] = useState("");
+  const people = useQuery({ ...peopleQuery, enabled: form === "not-mine" });
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
   const since = useClock((now) => formatElapsed(alert.raised_at, now));
   const { finding } = alert;
+  const named = people.data?.find((one) => one.username === to);
 
   const send = async (event: FormEvent, action: () => Promise<Alert>) => {
     event.preventDefault();
@@ -91,6 +95,8 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
     setError("");
     try {
       const answered = await action();
+      // Who has just passed it on need not be rung for it.
+      newlyRaised([ringKey(answered)]);
       client.setQueryData<ErPatient[]>(["er"], (rows) =>
         rows?.map((row) => (row.alert?.id === answered.id ? { ...row, alert: answered } : row)),
       );
@@ -143,7 +149,8 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
         <p className={styles.ids}>
           ID {alert.patient.id} · accession {alert.accession_number || "none"}
         </p>
-        <Told alert={alert} />
+        <AlertLog alert={alert} />
+        <NextStep alert={alert} />
         {form === "none" && (
           <div className={styles.answers}>
             <Button
@@ -204,11 +211,15 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
         {form === "not-mine" && (
           <form
             className={styles.form}
-            onSubmit={(event) => void send(event, () => api.notMyPatient(alert.id, reason.trim()))}
+            onSubmit={(event) =>
+              void send(event, () =>
+                to === "" ? api.notMyPatient(alert.id, reason.trim()) : handTo(alert.id, reason.trim(), to),
+              )
+            }
           >
             <TextInput
               size="md"
-              label="Why not? The next in line is told at once"
+              label="Why not?"
               data-testid="alert-reason"
               required
               autoFocus
@@ -217,6 +228,27 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
               value={reason}
               onChange={(event) => setReason(event.currentTarget.value)}
             />
+            <NativeSelect
+              size="md"
+              label="Whose patient is it? They are told at once, by every way"
+              data-testid="alert-to"
+              value={to}
+              onChange={(event) => setTo(event.currentTarget.value)}
+            >
+              <option value="">I do not know: tell the next in line</option>
+              {(people.data ?? [])
+                .filter((one) => one.username !== me.username)
+                .map((one) => (
+                  <option key={one.username} value={one.username}>
+                    {personName(one)}
+                  </option>
+                ))}
+            </NativeSelect>
+            {people.isError && (
+              <p className={styles.error} role="alert">
+                {explain(people.error)} The next in line can be told all the same.
+              </p>
+            )}
             <div className={styles.answers}>
               <Button
                 size="lg"
@@ -226,7 +258,7 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
                 loading={busy}
                 disabled={reason.trim() === ""}
               >
-                Tell the next in line
+                {named ? `Tell ${personName(named)}` : "Tell the next in line"}
               </Button>
               <Button size="lg" onClick={() => setForm("none")}>
                 Back

@@ -16,7 +16,11 @@ import { patientName, personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { PRIORITIES } from "../worklist/words";
 import { AlertCard, Answered, isRinging } from "./AlertCard";
+import { AlertLog } from "./AlertLog";
+import { BeingTreated } from "./BeingTreated";
+import { ChannelStrip } from "./ChannelStrip";
 import styles from "./Er.module.css";
+import { ringKey } from "./ring";
 import { useRinging } from "./useRinging";
 
 const STAGES = ["scanned", "complete", "being_read", "signed"] as const;
@@ -70,7 +74,13 @@ function PatientRow({ patient }: { patient: ErPatient }) {
       </span>
       <Stage patient={patient} />
       <span className={styles.news}>
-        {alert && !isRinging(alert) && <Answered alert={alert} />}
+        {alert && !isRinging(alert) && (
+          <>
+            <Answered alert={alert} />
+            <AlertLog alert={alert} folded />
+            <BeingTreated alert={alert} />
+          </>
+        )}
         {report ? (
           <span className={styles.impression}>
             {report.impression || "Signed without an impression"}
@@ -93,7 +103,7 @@ export default function ErPage() {
   const patients = useQuery({ ...erQuery, refetchInterval: interval });
   const rows = patients.data ?? [];
   const ringing = rows.filter((row) => isRinging(row.alert));
-  const { audible, enable } = useRinging(ringing.flatMap((row) => (row.alert ? [row.alert.id] : [])));
+  const { audible, enable } = useRinging(ringing.flatMap((row) => (row.alert ? [ringKey(row.alert)] : [])));
 
   return (
     <>
@@ -106,6 +116,7 @@ export default function ErPage() {
             </Button>
           )}
         </div>
+        <ChannelStrip />
         {patients.isError && <Failed error={patients.error} onRetry={() => void patients.refetch()} />}
         {patients.isPending && <LoadingRows rows={6} height={72} />}
         <section aria-label="Unanswered alerts" aria-live="assertive">

@@ -35,11 +35,39 @@ export function ring(): void {
 }
 
 const HEARD = "firstread.rung";
+const KEPT = 500;
 
-/** The alerts that have not been rung on this tab yet; marks them as rung. */
-export function newlyRaised(openIds: readonly string[]): string[] {
-  const heard = new Set(JSON.parse(sessionStorage.getItem(HEARD) ?? "[]") as string[]);
-  const fresh = openIds.filter((id) => !heard.has(id));
-  if (fresh.length > 0) sessionStorage.setItem(HEARD, JSON.stringify([...heard, ...fresh]));
+/** One telling of one alert: told again, it rings again. */
+export const ringKey = (alert: { id: string; round: number }) => `${alert.id}:${String(alert.round)}`;
+
+function heard(): string[] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(HEARD) ?? "[]");
+    return Array.isArray(kept) ? kept.filter((one) => typeof one === "string") : [];
+  } catch {
+    return []; // somebody else's words under our name; what rings now is more than one ring too many
+  }
+}
+
+/** The tellings that no tab of this browser has rung for yet; marks them as rung. */
+export function newlyRaised(keys: readonly string[]): string[] {
+  const before = heard();
+  const fresh = keys.filter((key) => !before.includes(key));
+  if (fresh.length > 0) localStorage.setItem(HEARD, JSON.stringify([...before, ...fresh].slice(-KEPT)));
   return fresh;
+}
+
+/**
+ * Sounds once for what no tab has rung for: tabs take turns by a lock of the browser, and a tab that may
+ * not make a sound leaves the ring to one that may.
+ */
+export async function ringOnce(keys: readonly string[]): Promise<boolean> {
+  const turn = () => {
+    if (!soundAllowed() || newlyRaised(keys).length === 0) return false;
+    ring();
+    return true;
+  };
+  // Browsers lend locks to pages by https only. Without them two tabs in the same moment may both ring.
+  const locks = (navigator as Partial<Navigator>).locks;
+  return locks ? await locks.request("firstread.ring", turn) : turn();
 }

@@ -1,28 +1,32 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 
-import { allowSound, newlyRaised, ring, soundAllowed } from "./ring";
+import { allowSound, ring, ringOnce, soundAllowed } from "./ring";
 
 const FLASH_MS = 1_000;
 const FLASHES = 10;
 
-/** Rings once for each new alert and flashes the title; afterwards the title keeps the count, quietly. */
-export function useRinging(openIds: readonly string[]): { audible: boolean; enable: () => void } {
+/** Rings once for each telling of an alert and flashes the title; then the title keeps the count, quietly. */
+export function useRinging(keys: readonly string[]): { audible: boolean; enable: () => void } {
   const [audible, setAudible] = useState(() => soundAllowed());
-  const name = openIds.join(" ");
+  const flashed = useRef(new Set<string>());
+  const name = keys.join(" ");
 
   const enable = useCallback(() => {
     void allowSound().then((allowed) => {
       setAudible(allowed);
-      if (allowed && name) ring();
+      // Whoever asks for sound hears what it is like, also when another tab rang for it.
+      if (allowed && name) void ringOnce(name.split(" ")).then((rang) => rang || ring());
     });
   }, [name]);
 
   useEffect(() => {
-    const ids = name.split(" ").filter(Boolean);
-    const calm = ids.length > 0 ? `(${String(ids.length)}) Alert · Firstread` : "ER · Firstread";
+    const open = name.split(" ").filter(Boolean);
+    const calm = open.length > 0 ? `(${String(open.length)}) Alert · Firstread` : "ER · Firstread";
     document.title = calm;
-    if (newlyRaised(ids).length === 0) return;
-    ring();
+    if (open.length > 0) void ringOnce(open);
+    const fresh = open.filter((key) => !flashed.current.has(key));
+    if (fresh.length === 0) return;
+    fresh.forEach((key) => flashed.current.add(key));
     let turns = 0;
     const timer = setInterval(() => {
       turns += 1;
