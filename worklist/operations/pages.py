@@ -15,25 +15,6 @@ from django.views.decorators.http import require_safe
 
 from worklist.operations import health
 
-# Shows a message of worklist/alerts/channels/push.py and opens its link; it caches nothing and sees no patient.
-PUSH_WORKER = """
-self.addEventListener("push", (event) => {
-  const told = event.data ? event.data.json() : { title: "Urgent alert", body: "An alert waits.", url: "/er" };
-  event.waitUntil(
-    self.registration.showNotification(told.title, {
-      body: told.body,
-      tag: told.tag,
-      renotify: Boolean(told.tag),
-      requireInteraction: true,
-      data: { url: told.url },
-    }),
-  );
-});
-self.addEventListener("notificationclick", (event) => {
-  event.notification.close();
-  event.waitUntil(self.clients.openWindow(event.notification.data.url || "/er"));
-});
-"""
 _SCRIPT = re.compile(r"<script(?![^>]*\bnonce=)")
 
 
@@ -66,9 +47,3 @@ def healthz(request: HttpRequest) -> JsonResponse:
     """200 only if every component serves; no names, no counts of patients."""
     answer = health.check_cached()
     return JsonResponse(answer, status=200 if answer["status"] == "ok" else 503)
-
-
-@require_safe
-def push_worker(request: HttpRequest) -> HttpResponse:
-    """The service worker that shows an alert while no page is open. Served at the root: it answers for `/`."""
-    return HttpResponse(PUSH_WORKER, content_type="text/javascript")

@@ -7,7 +7,6 @@ from worklist.operations import pages
 
 urlpatterns = [
     path("a/<str:token>", alerts.answer, name="answer"),
-    path("push-worker.js", pages.push_worker, name="push-worker"),
     path("healthz", pages.healthz, name="healthz"),
     path("", pages.shell, name="home"),
     re_path(

@@ -140,8 +140,17 @@ export const reportsQuery = (uid: string) =>
 
 export const erQuery = queryOptions({
   queryKey: ["er"],
-  queryFn: async ({ signal }) =>
-    (await request<Page<ErPatient>>("/api/er/patients/?page_size=200", { signal })).results,
+  queryFn: async ({ signal }) => {
+    // Whole: whoever is missing on the wall is forgotten.
+    const rows: ErPatient[] = [];
+    for (let page = 1; ; page += 1) {
+      const found = await request<Page<ErPatient>>(`/api/er/patients/${query({ page, page_size: 200 })}`, {
+        signal,
+      });
+      rows.push(...found.results);
+      if (!found.next) return rows;
+    }
+  },
 });
 
 export const reviewsQuery = queryOptions({

@@ -1,4 +1,5 @@
 import { lazy, Suspense } from "react";
+import { Redirect, Route, Switch, useLocation, useSearchParams } from "wouter";
 import { Link, Redirect, Route, Switch } from "wouter";
 import { QueryErrorResetBoundary } from "@tanstack/react-query";
 
@@ -11,6 +12,7 @@ import { Shell } from "./Shell";
 const WorklistPage = lazy(() => import("../pages/worklist/WorklistPage"));
 const ReadPage = lazy(() => import("../pages/read/ReadPage"));
 const ErPage = lazy(() => import("../pages/er/ErPage"));
+const WallPage = lazy(() => import("../pages/er/WallPage"));
 const QualityPage = lazy(() => import("../pages/quality/QualityPage"));
 const ArchivePage = lazy(() => import("../pages/archive/ArchivePage"));
 const DeliveriesPage = lazy(() => import("../pages/deliveries/DeliveriesPage"));
@@ -49,6 +51,16 @@ function Pages() {
     return !place || place.roles.length === 0 || hasRole(me, ...place.roles);
   };
   const guard = (path: string, page: React.ReactNode) => (allowed(path) ? page : <NotYours home={home} />);
+  const [path] = useLocation();
+  const [search] = useSearchParams();
+  // A screen on the wall has no bar and nothing else to click.
+  if (path === "/er" && search.has("wall") && allowed("/er")) {
+    return (
+      <Suspense fallback={<LoadingRows />}>
+        <WallPage />
+      </Suspense>
+    );
+  }
   return (
     <Shell me={me}>
       <Suspense fallback={<LoadingRows />}>

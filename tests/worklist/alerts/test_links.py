@@ -97,8 +97,3 @@ def test_a_link_of_an_answered_alert_says_who_has_it():
     path = _link(alert)
     services.acknowledge(alert_id=alert.pk, user=None, name="Nurse A", read_back="bleed")
     assert "Nurse A has answered" in Client().get(path).content.decode()
-
-
-def test_the_push_worker_is_served_at_the_root():
-    answer = Client().get("/push-worker.js")
-    assert answer["Content-Type"] == "text/javascript" and b"showNotification" in answer.content

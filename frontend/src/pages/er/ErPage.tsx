@@ -1,16 +1,12 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
-import { aiLine } from "../../ai/wording";
 import { erQuery } from "../../api/queries";
 import type { ErPatient } from "../../api/types";
 import { PageFooter } from "../../app/Shell";
 import { useMe } from "../../app/session";
 import { useLiveInterval } from "../../live/live";
-import { useClock } from "../../time/clock";
 import { formatMoment } from "../../time/dates";
-import { formatElapsed } from "../../time/remaining";
-import { AiMark } from "../../ui/AiMark";
 import { Icon } from "../../ui/icons";
 import { patientName, personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
@@ -20,43 +16,10 @@ import { AlertLog } from "./AlertLog";
 import { BeingTreated } from "./BeingTreated";
 import { ChannelStrip } from "./ChannelStrip";
 import styles from "./Er.module.css";
+import { AiWords, Stage } from "./PatientLine";
+import { PushSwitch } from "./PushSwitch";
 import { ringKey } from "./ring";
 import { useRinging } from "./useRinging";
-
-const STAGES = ["scanned", "complete", "being_read", "signed"] as const;
-const STAGE_WORDS: Record<ErPatient["stage"], string> = {
-  scanned: "scanning",
-  complete: "waits to be read",
-  being_read: "being read",
-  signed: "read",
-};
-
-function Stage({ patient }: { patient: ErPatient }) {
-  const since = useClock((now) => formatElapsed(patient.stage_since, now));
-  const reached = STAGES.indexOf(patient.stage);
-  return (
-    <span className={styles.stage} data-stage={patient.stage}>
-      <span className={styles.steps} aria-hidden="true">
-        {STAGES.map((stage, index) => (
-          <i key={stage} data-on={index <= reached || undefined} />
-        ))}
-      </span>
-      {STAGE_WORDS[patient.stage]} <b>{since}</b>
-    </span>
-  );
-}
-
-/** What AI has to say of a patient without an alert; an alert's flag stands with its alert. */
-function AiWords({ patient }: { patient: ErPatient }) {
-  const finding = patient.alert?.finding;
-  const line = aiLine({ ...patient, findings: finding ? [finding] : [] });
-  if (line.tone === "none") return <span className={styles.ai}>no AI for this study</span>;
-  return (
-    <span className={styles.ai} data-tone={line.tone}>
-      <AiMark quiet={line.tone !== "flag"} /> {line.text}
-    </span>
-  );
-}
 
 function PatientRow({ patient }: { patient: ErPatient }) {
   const { alert, report } = patient;
@@ -117,6 +80,7 @@ export default function ErPage() {
           )}
         </div>
         <ChannelStrip />
+        <PushSwitch />
         {patients.isError && <Failed error={patients.error} onRetry={() => void patients.refetch()} />}
         {patients.isPending && <LoadingRows rows={6} height={72} />}
         <section aria-label="Unanswered alerts" aria-live="assertive">
@@ -138,7 +102,10 @@ export default function ErPage() {
             ))}
         </ul>
       </div>
-      <PageFooter>An alert is answered by a name and a read-back, or it goes to the next in line.</PageFooter>
+      <PageFooter>
+        <a href="/er?wall">Wall screen</a> · An alert is answered by a name and a read-back, or it goes to the
+        next in line.
+      </PageFooter>
     </>
   );
 }
