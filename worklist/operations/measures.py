@@ -18,4 +18,5 @@ def first_result_seconds() -> float | None:
     if run is None or run.finished_at is None:
         return None
     last = Instance.objects.filter(series=run.series_id).aggregate(at=Max("stored_at"))["at"]
-    return None if last is None else (run.finished_at - last).total_seconds()
+    # A clock that was put back meanwhile must not make it negative.
+    return None if last is None else max(0.0, (run.finished_at - last).total_seconds())
