@@ -175,7 +175,8 @@ export default function WallPage() {
       </ul>
       <footer className={styles.foot}>
         <span>
-          {listed.length} patients{pages > 1 && ` · page ${String(page)} of ${String(pages)}`}
+          {rows.length === 1 ? "1 patient" : `${String(rows.length)} patients`}
+          {pages > 1 && ` · page ${String(page)} of ${String(pages)}`}
           {ringing.length > 0 && " · Answer an alert on a phone or a workstation: ER page"}
         </span>
         <span>Not a cleared medical device. Demonstration weights.</span>
