@@ -3160,6 +3160,11 @@ export interface components {
             location: string;
             /** @default  */
             department: string;
+            /**
+             * @description Person name (PS3.5 6.2). The next study offered to a reader is never one they asked for.
+             * @default
+             */
+            requesting_physician: string;
             /** @default  */
             reason_for_exam: string;
             /** @default  */
@@ -3194,6 +3199,11 @@ export interface components {
             location: string;
             /** @default  */
             department: string;
+            /**
+             * @description Person name (PS3.5 6.2). The next study offered to a reader is never one they asked for.
+             * @default
+             */
+            requesting_physician: string;
             /** @default  */
             reason_for_exam: string;
             /** @default  */

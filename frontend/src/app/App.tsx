@@ -1,6 +1,5 @@
 import { lazy, Suspense } from "react";
-import { Redirect, Route, Switch, useLocation, useSearchParams } from "wouter";
-import { Link, Redirect, Route, Switch } from "wouter";
+import { Link, Redirect, Route, Switch, useLocation, useSearchParams } from "wouter";
 import { QueryErrorResetBoundary } from "@tanstack/react-query";
 
 import { Problem } from "../api/client";
