@@ -7,6 +7,7 @@ told, because a process died between its commit and its news.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +32,7 @@ from worklist.queue.models import UNREAD_STATES, Handover, ItemState, WorklistIt
 from worklist.reading.selectors import blindness
 from worklist.reports import documents, tasks
 from worklist.reports import services as reports
-from worklist.reports.checks import Facts, Override
+from worklist.reports.checks import Facts, Override, ShownPatient
 from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportState, ReportVersion
 from worklist.reports.outgoing import encapsulated, planning, sending
 from worklist.rota import groups
@@ -128,9 +129,17 @@ def sign_report(
     version: int,
     overrides: Sequence[Override],
     by: User,
+    preliminary: bool = False,
+    shown_patient: ShownPatient | None = None,
     request: HttpRequest | None = None,
 ) -> Report:
     """Sign as the reader who holds the study; nobody can take it away meanwhile.
+
+    A preliminary report has left the reading list: whoever co-signs it needs no claim, the version tells
+    two of them apart.
+
+    Args:
+        shown_patient: as the signer's page shows them; None asks nothing.
 
     Raises:
         claims.NotYours: `by` does not hold the study.
@@ -142,7 +151,13 @@ def sign_report(
             _require_claim(report.study_id, by)
         facts = signing_facts([report.study_id], by=by)[report.study_id]
         return reports.sign(
-            report_id=report_id, version=version, overrides=overrides, facts=facts, by=by, request=request
+            report_id=report_id,
+            version=version,
+            overrides=overrides,
+            facts=replace(facts, shown_patient=shown_patient),
+            by=by,
+            preliminary=preliminary,
+            request=request,
         )
 
 
@@ -179,7 +194,7 @@ def signing_facts(study_ids: Sequence[int], *, by: User | None = None) -> dict[i
 
 
 def report_is_signed(event: events.ReportSigned) -> None:
-    """A signed study leaves the list."""
+    """A signed study leaves the list; one signed preliminarily waits on the list of co-signatures."""
     report = Report.objects.get(pk=event.report_id)
     if report.signed_at is not None:
         claims.mark_signed(study_id=report.study_id, signed_at=report.signed_at)
@@ -237,7 +252,9 @@ def compare_with_signature(*, study_id: int) -> None:
 
 def compare_missing() -> None:
     """Compare results of signed studies that no event compared."""
-    compared = Review.objects.filter(run=OuterRef("pk"), report_version=OuterRef("study__report__version"))
+    compared = Review.objects.filter(
+        run=OuterRef("pk"), report_version=OuterRef("study__report__signed_version")
+    )
     missing = TriageRun.objects.filter(
         ~Exists(compared),
         state__in=FINAL_RUN_STATES,

@@ -83,6 +83,8 @@ EMAIL_USE_TLS = os.environ.get("FIRSTREAD_SMTP_TLS", "starttls") == "starttls"
 EMAIL_USE_SSL = os.environ.get("FIRSTREAD_SMTP_TLS", "starttls") == "tls"
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = os.environ.get("FIRSTREAD_MAIL_FROM", "firstread@localhost")
+# Whether a signature under a report needs the signer's password again.
+SIGN_ASKS_PASSWORD = os.environ.get("FIRSTREAD_SIGN_PASSWORD", "0") == "1"
 QA_RANDOM_SAMPLE = float(os.environ.get("FIRSTREAD_QA_SAMPLE", "0.1"))
 IDLE_TIMEOUT_SECONDS = int(os.environ.get("FIRSTREAD_IDLE_TIMEOUT_SECONDS", "1800"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from django.contrib.auth.models import AbstractUser
@@ -12,10 +13,26 @@ class Role(models.TextChoices):
     """What somebody is here for. Slugs are stable: the API and the command line use them."""
 
     RADIOLOGIST = "radiologist", "Radiologist"
+    RESIDENT = "resident", "Resident"
     ER_STAFF = "er_staff", "ER staff"
     QA_REVIEWER = "qa_reviewer", "QA reviewer"
     PACS_ADMINISTRATOR = "pacs_administrator", "PACS administrator"
     SERVICE = "service", "Service"
+
+
+IMPLIED = {Role.RESIDENT.value: frozenset({Role.RADIOLOGIST.value})}
+"""A resident reads as radiologists do; what they sign is preliminary until an attending co-signs."""
+
+
+def with_implied(roles: Iterable[str]) -> frozenset[str]:
+    """The roles given and those that come with them."""
+    given = frozenset(roles)
+    return given.union(*(IMPLIED.get(role, frozenset()) for role in given))
+
+
+def granting(*roles: str) -> list[str]:
+    """Every role whose holders hold one of `roles`, for queries over assignments."""
+    return sorted({*roles, *(given for given, implied in IMPLIED.items() if implied.intersection(roles))})
 
 
 class User(AbstractUser):
@@ -34,8 +51,8 @@ class User(AbstractUser):
 
     @cached_property
     def role_slugs(self) -> frozenset[str]:
-        """Slugs of the roles held, read once per loaded user."""
-        return frozenset(self.role_assignments.values_list("role", flat=True))
+        """Slugs of the roles held and implied, read once per loaded user."""
+        return with_implied(self.role_assignments.values_list("role", flat=True))
 
     def has_role(self, *roles: str) -> bool:
         """True when the user is active and holds one of `roles`."""

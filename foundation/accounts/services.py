@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 
+from django.contrib.auth import authenticate
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 
 from foundation.accounts.models import ApiToken, Role, RoleAssignment, User
@@ -63,6 +65,17 @@ def revoke_role(*, user: User, role: str, revoked_by: User | None = None) -> Non
                 detail={"user": user.username, "revoked": role},
             )
     user.__dict__.pop("role_slugs", None)
+
+
+def confirm_password(*, user: User, password: str, request: HttpRequest | None) -> bool:
+    """Whether `password` is the user's. Wrong ones count as at sign-in, and lock like there."""
+    if not password or not user.has_usable_password():
+        return False
+    found = authenticate(request, username=user.username, password=password)
+    if request is not None and found is None:
+        # The caller answers; django-axes would put its sign-in page in the place of that answer.
+        request.axes_locked_out = False  # type: ignore[attr-defined]
+    return found is not None and found.pk == user.pk
 
 
 def issue_token(*, user: User) -> str:

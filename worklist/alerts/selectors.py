@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role, User, granting, with_implied
 from worklist.alerts import policies, policy
 from worklist.alerts.ladders import Group
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, Delivery
@@ -49,7 +49,7 @@ def people_of(audiences: Iterable[policy.Audience]) -> list[User]:
     groups = tuple(audiences)
     roles = {role for group in groups for role in group.roles}
     users = (
-        User.objects.filter(is_active=True, role_assignments__role__in=roles)
+        User.objects.filter(is_active=True, role_assignments__role__in=granting(*roles))
         .distinct()
         .prefetch_related("role_assignments")
         .order_by("pk")
@@ -59,7 +59,7 @@ def people_of(audiences: Iterable[policy.Audience]) -> list[User]:
 
 def roles_of(person: User) -> frozenset[str]:
     """Roles of a person whose assignments were loaded with them."""
-    return frozenset(assignment.role for assignment in person.role_assignments.all())
+    return with_implied(assignment.role for assignment in person.role_assignments.all())
 
 
 def next_step(alert: Alert) -> tuple[datetime, str] | None:

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role, User, granting
 from foundation.accounts.permissions import has_role
 from worklist.alerts import services
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState
@@ -140,7 +140,7 @@ class AlertViewSet(GenericViewSet[Alert]):
     def people(self, request: Request) -> Response:
         """Whom an alert can be handed to: ER staff and radiologists."""
         people = User.objects.filter(
-            is_active=True, role_assignments__role__in=[Role.ER_STAFF, Role.RADIOLOGIST]
+            is_active=True, role_assignments__role__in=granting(Role.ER_STAFF, Role.RADIOLOGIST)
         )
         return Response([documents.person(one) for one in people.distinct().order_by("display_name", "pk")])
 

@@ -291,8 +291,8 @@ def preview_url(study: Study, finding: Finding | None = None) -> str:
 
 
 def impression_of(report: Report) -> str:
-    """The impression's text."""
-    return "\n".join(s["text"] for s in report.sections if s["key"] == "impression")
+    """The impression as last signed."""
+    return "\n".join(s["text"] for s in report.signed_sections if s["key"] == "impression")
 
 
 def order_of(study: Study) -> Order | None:

@@ -99,6 +99,7 @@ def _document(
         "preview_url": documents.preview_url(study, alert.finding if alert else None),
         "report": {
             "id": str(report.pk),
+            "state": report.state,
             "impression": documents.impression_of(report),
             "signed_at": report.signed_at,
             "signed_by": documents.person(report.signed_by),

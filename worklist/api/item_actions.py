@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role, User, granting
 from foundation.problems import Problem
 from worklist.api import action_shapes as shapes
 from worklist.api import auditing, documents
@@ -198,7 +198,9 @@ def _read(shape: type[Serializer], request: Request) -> dict[str, Any]:
 
 def readers() -> Any:
     """Radiologists whose account is open."""
-    return User.objects.filter(is_active=True, role_assignments__role=Role.RADIOLOGIST)
+    return User.objects.filter(
+        is_active=True, role_assignments__role__in=granting(Role.RADIOLOGIST)
+    ).distinct()
 
 
 def _reader(username: str) -> User:

@@ -61,5 +61,6 @@ def _document(user: User) -> dict[str, Any]:
             "name": settings.SITE_NAME,
             "ae_title": settings.AE_TITLE,
             "not_for_clinical_use": True,
+            "sign_asks_password": settings.SIGN_ASKS_PASSWORD,
         },
     }

@@ -8,6 +8,7 @@ import django_filters
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
+from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,9 +20,11 @@ from foundation.accounts.permissions import has_role
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, report_shapes, shapes
 from worklist.api.auditing import caller
-from worklist.api.report_documents import review_document, summary_document
+from worklist.api.report_documents import review_document, signed_over_document, summary_document
 from worklist.quality import selectors, services
 from worklist.quality.models import Review, ReviewState
+from worklist.reports.models import ReportVersion
+from worklist.reports.selectors import signed_over
 
 REVIEWERS = has_role(Role.QA_REVIEWER)
 CHANGED = {200: report_shapes.Review, 409: shapes.Problem}
@@ -106,6 +109,22 @@ class ReviewViewSet(GenericViewSet[Review]):
             **said.validated_data,
         )
         return Response(review_document(self.get_queryset().get(pk=pk)))
+
+
+class SignedOver(GenericAPIView[ReportVersion]):
+    """Checks before signing that somebody overrode, with their reasons; the latest signature first."""
+
+    permission_classes = [REVIEWERS]
+    serializer_class = report_shapes.SignedOver
+    filter_backends: list[Any] = []
+    queryset = ReportVersion.objects.none()
+
+    def get(self, request: Request) -> Response:
+        """Of the studies the caller may see."""
+        page = self.paginate_queryset(signed_over(caller(request)))
+        assert page is not None
+        auditing.list_read(request, "checks signed over", frozenset())
+        return self.get_paginated_response([signed_over_document(version) for version in page])
 
 
 class QualitySummary(APIView):

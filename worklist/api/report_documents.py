@@ -12,14 +12,14 @@ from foundation.accounts.models import User
 from triage.models import ModelVersion
 from worklist import flows
 from worklist.api import blinding
-from worklist.api.documents import person
-from worklist.api.patients import patient_document
+from worklist.api.documents import impression_of, person
+from worklist.api.patients import main_modality, patient_document
 from worklist.quality.models import Review
 from worklist.quality.statistics import Proportion, Table
 from worklist.reports.checks import Check
 from worklist.reports.editing import Verdict
 from worklist.reports.facts import ai_facts_of
-from worklist.reports.models import Report, ReportEntry, ReportState
+from worklist.reports.models import WRITABLE_REPORT_STATES, Report, ReportEntry, ReportVersion
 from worklist.reports.selectors import checks_of, reports_visible_to
 
 
@@ -38,7 +38,7 @@ def reports_for(user: User) -> QuerySet[Report]:
 def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, Any]]:
     """Documents of reports that come from reports_for(); a constant number of queries.
 
-    Checks are for those who sign. Suggestions belong to drafts: a signed report is the reader's alone.
+    Checks, suggestions and unsigned words are for those who sign: everybody else sees what was signed.
     """
     ids = [report.study_id for report in reports]
     ai, facts = ai_facts_of(ids), flows.signing_facts(ids, by=user)
@@ -46,7 +46,8 @@ def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, An
     made = []
     for report in reports:
         verdicts = {d.finding_id: Verdict(d.decision) for d in report.decisions.all()}
-        drafted = report.state == ReportState.DRAFT
+        writable = report.state in WRITABLE_REPORT_STATES and signs
+        sections = report.sections if writable else report.signed_sections
         found = checks_of(report, ai[report.study_id], facts[report.study_id], verdicts) if signs else []
         made.append(
             {
@@ -54,7 +55,7 @@ def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, An
                 "study_instance_uid": report.study.study_instance_uid,
                 "state": report.state,
                 "version": report.version,
-                "sections": [_section(section, drafted) for section in report.sections],
+                "sections": [_section(section, writable) for section in sections],
                 "conclusions": report.conclusions,
                 "created_at": report.created_at,
                 "updated_at": report.updated_at,
@@ -76,6 +77,41 @@ def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, An
         blinding.report(document, bool(facts[report.study_id].ai_hidden))
         for report, document in zip(reports, made, strict=True)
     ]
+
+
+def waiting_document(report: Report) -> dict[str, Any]:
+    """A preliminary report on the list of co-signatures."""
+    study = report.study
+    return {
+        "id": str(report.pk),
+        "study_instance_uid": study.study_instance_uid,
+        "patient": patient_document(study),
+        "accession_number": study.accession_number,
+        "modality": main_modality(study.modalities),
+        "study_description": study.study_description,
+        "impression": impression_of(report),
+        "signed_by": person(report.signed_by),
+        "signed_at": report.signed_at,
+        "changed_since": report.edited_version > report.signed_version,
+    }
+
+
+def signed_over_document(version: ReportVersion) -> dict[str, Any]:
+    """A signature with the checks it overrode."""
+    study = version.report.study
+    return {
+        "report_id": str(version.report_id),
+        "version": version.version,
+        "study_instance_uid": study.study_instance_uid,
+        "patient": patient_document(study),
+        "study_description": study.study_description,
+        "by": person(version.by),
+        "at": version.at,
+        "state": version.action,
+        "overrides": [
+            {"code": o["code"], "text": o.get("text", ""), "reason": o["reason"]} for o in version.overrides
+        ],
+    }
 
 
 def check_documents(checks: Iterable[Check]) -> list[dict[str, Any]]:
@@ -131,9 +167,9 @@ def summary_document(model: ModelVersion, table: Table) -> dict[str, Any]:
     }
 
 
-def _section(section: dict[str, Any], drafted: bool) -> dict[str, Any]:
+def _section(section: dict[str, Any], writable: bool) -> dict[str, Any]:
     shown = ("id", "text", "finding_id", "state", "inserted")
-    suggestions = section["suggestions"] if drafted else []
+    suggestions = section["suggestions"] if writable else []
     return {
         "key": section["key"],
         "title": section["title"],

@@ -140,14 +140,74 @@ class OverrideReason(serializers.Serializer):
     reason = serializers.CharField(max_length=500)
 
 
-class Signing(serializers.Serializer):
+class Confirmed(serializers.Serializer):
+    """A signature; where the site asks for it, with the signer's password again."""
+
+    password = serializers.CharField(
+        required=False, allow_blank=True, max_length=256, trim_whitespace=False, write_only=True
+    )
+
+
+class SignersPage(serializers.Serializer):
+    """The patient in the banner of the page that signs."""
+
+    id = serializers.CharField(allow_blank=True, max_length=64, trim_whitespace=False)
+    name = serializers.CharField(allow_blank=True, max_length=324, trim_whitespace=False)
+
+
+class Signing(Confirmed):
     version = serializers.IntegerField(min_value=1)
     overrides = OverrideReason(many=True, required=False)
+    preliminary = serializers.BooleanField(
+        required=False, help_text="A wet read; what residents sign is preliminary anyway."
+    )
+    patient = SignersPage(required=False, help_text="Compared with whom the study is of now.")
 
 
-class Addendum(serializers.Serializer):
+class Addendum(Confirmed):
     text = serializers.CharField(trim_whitespace=False, max_length=LONGEST_TEXT)
     conclusions = ConclusionValue(many=True, required=False)
+
+
+class Amendment(Confirmed):
+    version = serializers.IntegerField(min_value=1)
+    kind = serializers.ChoiceField(
+        choices=[("corrected", "An error is taken back"), ("amended", "Changed, without an error before")]
+    )
+    reason = serializers.CharField(max_length=1000, help_text="Stands in the report.")
+    sections = SectionText(many=True, required=False)
+    conclusions = ConclusionValue(many=True, required=False)
+
+
+class WaitingReport(serializers.Serializer):
+    """A preliminary report that waits for an attending's signature."""
+
+    id = serializers.CharField()
+    study_instance_uid = serializers.CharField()
+    patient = Patient()
+    accession_number = serializers.CharField()
+    modality = serializers.CharField()
+    study_description = serializers.CharField()
+    impression = serializers.CharField()
+    signed_by = Person()
+    signed_at = serializers.DateTimeField()
+    changed_since = serializers.BooleanField(help_text="Somebody works on the text.")
+
+
+class SignedOver(serializers.Serializer):
+    """A check that somebody signed over, with their reason."""
+
+    report_id = serializers.CharField()
+    version = serializers.IntegerField()
+    study_instance_uid = serializers.CharField()
+    patient = Patient()
+    study_description = serializers.CharField()
+    by = Person()
+    at = serializers.DateTimeField()
+    state = serializers.ChoiceField(
+        choices=["preliminary", "signed", "cosigned"], help_text="What was signed."
+    )
+    overrides = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
 
 
 class Review(serializers.Serializer):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import django_filters
+from django.conf import settings
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
@@ -18,22 +19,29 @@ from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
 from foundation.accounts.permissions import has_role
+from foundation.accounts.services import confirm_password
 from foundation.problems import Problem
 from foundation.transitions import IllegalTransition, LostRace
 from pacs.selectors import studies_visible_to
 from worklist import flows
 from worklist.api import auditing, documents, report_shapes, shapes
 from worklist.api.auditing import caller
-from worklist.api.report_documents import check_documents, report_documents, reports_for
+from worklist.api.report_documents import (
+    check_documents,
+    report_documents,
+    reports_for,
+    waiting_document,
+)
 from worklist.fhircast import services as desk
 from worklist.queue import claims
 from worklist.queue.models import ItemState
 from worklist.reading.selectors import is_hidden
 from worklist.reports import services
-from worklist.reports.checks import Override
+from worklist.reports.checks import Override, ShownPatient
 from worklist.reports.conclusions import UnknownConclusion
 from worklist.reports.editing import Verdict
 from worklist.reports.models import Report, ReportState
+from worklist.reports.selectors import waiting_for_cosignature
 
 READERS = has_role(Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
 RADIOLOGISTS = has_role(Role.RADIOLOGIST)
@@ -156,14 +164,21 @@ class ReportViewSet(GenericViewSet[Report]):
     @extend_schema(request=report_shapes.Signing, responses={**WRITTEN, 422: report_shapes.NotReady})
     @action(detail=True, methods=["post"])
     def sign(self, request: Request, pk: str) -> Response:
-        """Sign; 422 with the open checks, 409 when the report changed or somebody else holds the study."""
+        """Sign; 422 with the open checks, 409 when the report changed or somebody else holds the study.
+
+        A resident's signature makes the report preliminary; an attending's under it makes it final.
+        """
         said = _valid(report_shapes.Signing, request)
+        _confirm(request, said)
+        shown = said.get("patient")
         with self._conflicts(pk):
             flows.sign_report(
                 report_id=self._report(pk).pk,
                 version=said["version"],
                 overrides=[Override(**one) for one in said.get("overrides", [])],
                 by=caller(request),
+                preliminary=said.get("preliminary", False),
+                shown_patient=ShownPatient(shown["id"], shown["name"]) if shown else None,
                 request=request._request,
             )
         return self._answer(pk)
@@ -173,6 +188,7 @@ class ReportViewSet(GenericViewSet[Report]):
     def addendum(self, request: Request, pk: str) -> Response:
         """Sign an addition to a signed report; a changed conclusion makes it a correction."""
         said = _valid(report_shapes.Addendum, request)
+        _confirm(request, said)
         with self._conflicts(pk):
             services.add_addendum(
                 report_id=self._report(pk).pk,
@@ -182,6 +198,34 @@ class ReportViewSet(GenericViewSet[Report]):
                 request=request._request,
             )
         return self._answer(pk)
+
+    @extend_schema(request=report_shapes.Amendment, responses=WRITTEN)
+    @action(detail=True, methods=["post"])
+    def amend(self, request: Request, pk: str) -> Response:
+        """Sign new words in the place of old ones, with a reason; every earlier version stays."""
+        said = _valid(report_shapes.Amendment, request)
+        _confirm(request, said)
+        with self._conflicts(pk):
+            services.amend(
+                report_id=self._report(pk).pk,
+                version=said["version"],
+                kind=said["kind"],
+                reason=said["reason"],
+                texts={section["key"]: section["text"] for section in said.get("sections", [])},
+                conclusions={c["code"]: c["value"] for c in said.get("conclusions", [])},
+                by=caller(request),
+                request=request._request,
+            )
+        return self._answer(pk)
+
+    @extend_schema(responses=report_shapes.WaitingReport(many=True), filters=False)
+    @action(detail=False, methods=["get"], url_path="to-cosign", filterset_class=None)
+    def to_cosign(self, request: Request) -> Response:
+        """Preliminary reports that wait for an attending, the oldest first."""
+        page = self.paginate_queryset(waiting_for_cosignature(caller(request)))
+        assert page is not None
+        auditing.list_read(request, "reports to co-sign", frozenset())
+        return self.get_paginated_response([waiting_document(report) for report in page])
 
     def _report(self, pk: str) -> Report:
         report: Report = get_object_or_404(self.get_queryset(), pk=pk)
@@ -227,6 +271,21 @@ class ReportViewSet(GenericViewSet[Report]):
             ) from None
         except UnknownConclusion as error:
             raise Problem(400, "Some values are not right", str(error)) from None
+
+
+def _confirm(request: Request, said: dict[str, Any]) -> None:
+    """Where the site says so, a signature needs the signer's password again."""
+    if not settings.SIGN_ASKS_PASSWORD:
+        return
+    password = said.get("password", "")
+    if not confirm_password(user=caller(request), password=password, request=request._request):
+        raise Problem(
+            403,
+            "Password needed" if not password else "Wrong password",
+            "Enter the password you sign in with to sign. After several wrong ones your account is locked "
+            "for a while.",
+            asks_password=True,
+        )
 
 
 def _valid(shape: type[Serializer], request: Request) -> dict[str, Any]:

@@ -276,6 +276,7 @@ class Alert(serializers.Serializer):
 
 class SignedReport(serializers.Serializer):
     id = serializers.CharField()
+    state = serializers.ChoiceField(choices=ReportState.choices)
     impression = serializers.CharField()
     signed_at = serializers.DateTimeField()
     signed_by = Person(allow_null=True)
@@ -301,6 +302,7 @@ class Site(serializers.Serializer):
     name = serializers.CharField()
     ae_title = serializers.CharField()
     not_for_clinical_use = serializers.BooleanField()
+    sign_asks_password = serializers.BooleanField(help_text="A signature needs the password again.")
 
 
 class Me(serializers.Serializer):

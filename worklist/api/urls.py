@@ -13,7 +13,7 @@ from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.fatigue import AlertFatigue, QuietViewSet
 from worklist.api.handovers import HandoverViewSet
 from worklist.api.models import ModelViewSet
-from worklist.api.quality import QualitySummary, ReviewViewSet
+from worklist.api.quality import QualitySummary, ReviewViewSet, SignedOver
 from worklist.api.readers import Readers
 from worklist.api.reading import LookViewSet, ReadingModeViewSet, StudyFirstLook, StudyReading
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
@@ -59,6 +59,7 @@ urlpatterns = [
         "models/<int:pk>/evaluation/report/", ModelEvaluationReport.as_view(), name="model-evaluation-report"
     ),
     path("reports/<int:pk>/pdf/", ReportPdf.as_view(), name="report-pdf"),
+    path("quality/signed-over/", SignedOver.as_view(), name="signed-over"),
     path("quality/summary/", QualitySummary.as_view(), name="quality-summary"),
     path("rota/now/", RotaNow.as_view(), name="rota-now"),
     path("rota/gaps/", RotaGaps.as_view(), name="rota-gaps"),

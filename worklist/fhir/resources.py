@@ -26,7 +26,13 @@ _SYSTEMS: Final = {
     "v2-0074": "http://terminology.hl7.org/CodeSystem/v2-0074",
 }
 # What an answer is when its report was added to: an addendum leaves it as it was.
-_OBSERVATION_STATUS: Final = {"final": "final", "appended": "final", "corrected": "corrected"}
+_OBSERVATION_STATUS: Final = {
+    "preliminary": "preliminary",
+    "final": "final",
+    "appended": "final",
+    "corrected": "corrected",
+    "amended": "amended",
+}
 _OF_AI: Final = {
     "Observation": (
         "Findings of live AI models: preliminary, verified by no reader. Nothing found is told as undetermined; "

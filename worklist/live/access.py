@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from foundation.accounts.middleware import LAST_SEEN
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role, User, granting
 from foundation.audit import services as audit
 from worklist.live import services
 
@@ -59,9 +59,9 @@ def still_welcome(visitors: Mapping[str, Visitor]) -> set[str]:
         sessions |= {row.session_key: row.get_decoded() for row in rows}
     for few in services.in_chunks({visitor.user_id for visitor in visitors.values()}):
         active |= set(
-            User.objects.filter(pk__in=few, is_active=True, role_assignments__role__in=ROLES).values_list(
-                "pk", flat=True
-            )
+            User.objects.filter(
+                pk__in=few, is_active=True, role_assignments__role__in=granting(*ROLES)
+            ).values_list("pk", flat=True)
         )
     welcome = {
         connection

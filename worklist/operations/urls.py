@@ -10,7 +10,7 @@ urlpatterns = [
     path("healthz", pages.healthz, name="healthz"),
     path("", pages.shell, name="home"),
     re_path(
-        r"^(?P<page>er|quality|archive|deliveries|models|rota|simulation|guide|reading|read|alert-fatigue|policies)"
+        r"^(?P<page>co-sign|er|quality|archive|deliveries|models|rota|simulation|guide|reading|read|alert-fatigue|policies)"
         r"(?:/.*)?$",
         pages.shell,
         name="page",

@@ -11,7 +11,21 @@ from worklist.reports import conclusions as rules
 from worklist.reports.conclusions import Conclusion
 from worklist.reports.drafting import Section
 from worklist.reports.editing import Verdict
+from worklist.reports.identity import PatientFact, ShownPatient, changed, contradictions
 from worklist.reports.wording import MARKER, FindingFact
+
+__all__ = [
+    "LONGEST_REASON",
+    "Check",
+    "Draft",
+    "Facts",
+    "Override",
+    "ShownPatient",
+    "open_checks",
+    "unsettled",
+    "used_overrides",
+    "wrong_side",
+]
 
 LONGEST_REASON: Final = 500
 _OPPOSITE: Final = {"left": "right", "right": "left"}
@@ -49,11 +63,13 @@ class Facts:
         communicated: codes of findings whose communication a named person acknowledged.
         ai_hidden: the reading mode that hides AI from who signs: "after_first_look" or "hidden"; empty when
             they see it.
+        shown_patient: whom the signer's page shows; None where nobody signs now.
     """
 
     images_opened: bool = False
     communicated: frozenset[str] = frozenset()
     ai_hidden: str = ""
+    shown_patient: ShownPatient | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ class Draft:
     conclusions: Sequence[Conclusion]
     waiting_models: Sequence[str] = field(default_factory=tuple)
     critical_codes: frozenset[str] = frozenset()
+    patient: PatientFact = field(default_factory=PatientFact)
 
     def text(self, *keys: str) -> str:
         """Text of the named sections, of all when none is named."""
@@ -90,6 +107,7 @@ def open_checks(draft: Draft, facts: Facts) -> list[Check]:
         draft = _without_ai(draft)
     found = [
         *_first_look(facts),
+        *_patient(draft, facts),
         *_undecided(draft),
         *_conclusions(draft),
         *_text(draft),
@@ -146,19 +164,38 @@ def _first_look(facts: Facts) -> Iterator[Check]:
         )
 
 
+def _patient(draft: Draft, facts: Facts) -> Iterator[Check]:
+    if changed(facts.shown_patient, draft.patient):
+        yield Check(
+            "patient_changed",
+            "The patient of this study is not the one on your screen any more. Load the page again and compare "
+            "name, birth date and images.",
+            True,
+            True,
+        )
+    denied = contradictions(draft.text(), draft.patient)
+    if denied:
+        yield Check(
+            "patient_contradiction",
+            f"Is this the right patient? {_join(denied)[:1].upper()}{_join(denied)[1:]}.",
+            True,
+            True,
+        )
+
+
 def _undecided(draft: Draft) -> Iterator[Check]:
     open_ones = [f for f in draft.findings if f.present and not f.stale and f.id not in draft.verdicts]
     if open_ones:
         names = _join(f"{_low(f.meaning)} ({f.model} {f.model_version})" for f in open_ones)
         yield Check(
-            "undecided_finding", f"Accept, reject or mark as uncertain what AI found: {names}.", True, False
+            "undecided_finding", f"Accept, reject or mark as uncertain what AI found: {names}.", True, True
         )
 
 
 def _conclusions(draft: Draft) -> Iterator[Check]:
     missing = [_low(c["meaning"]) for c in draft.conclusions if c["required"] and not c["value"]]
     if missing:
-        yield Check("conclusion_missing", f"Say whether {_join(missing)} is present.", True, False)
+        yield Check("conclusion_missing", f"Say whether {_join(missing)} is present.", True, True)
     wrong = [
         _low(c["meaning"])
         for c in draft.conclusions
@@ -169,13 +206,13 @@ def _conclusions(draft: Draft) -> Iterator[Check]:
             "conclusion_contradicts",
             f"The conclusion on {_join(wrong)} contradicts what was decided on the finding. Change one of them.",
             True,
-            False,
+            True,
         )
 
 
 def _text(draft: Draft) -> Iterator[Check]:
     if not draft.text("impression").strip():
-        yield Check("empty_impression", "The impression is empty. Write it.", True, False)
+        yield Check("empty_impression", "The impression is empty. Write it.", True, True)
     if MARKER.lower().rstrip(".") in draft.text().lower():
         yield Check(
             "ai_marker_in_text",

@@ -20,7 +20,7 @@ from pacs import storage
 from pacs.models import Instance, Study
 from pacs.services import Outcome, store_derived
 from worklist.reports import sr
-from worklist.reports.models import Report, ReportVersion
+from worklist.reports.models import Report, ReportEntry, ReportVersion
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ def store_document(version_id: int) -> bool:
             raise NotStored(f"Report version {version_id}: {result.outcome}, {result.detail}")
     with transaction.atomic():
         ReportVersion.objects.filter(pk=version_id).update(sr_sop_instance_uid=str(uid))
-        Report.objects.filter(pk=version.report_id, version=version.version).update(
+        Report.objects.filter(pk=version.report_id, signed_version=version.version).update(
             sr_sop_instance_uid=str(uid)
         )
     return True
@@ -99,6 +99,7 @@ def document_of(version: ReportVersion) -> Dataset:
         signer=version.by.display_name or version.by.username,
         organization=study.institution_name or settings.SITE_NAME,
         seed=seed,
+        preliminary=version.action == ReportEntry.Action.PRELIMINARY,
     )
     predecessors = [
         sr.Reference(

@@ -10,7 +10,9 @@ from triage.models import Finding, TriageRun
 from worklist.reports.outgoing.models import Destination, ReportDelivery, ReportDispatch
 
 __all__ = [
+    "FINAL_REPORT_STATES",
     "SIGNED_REPORT_STATES",
+    "WRITABLE_REPORT_STATES",
     "Destination",
     "FindingDecision",
     "Report",
@@ -26,12 +28,22 @@ class ReportState(models.TextChoices):
     """States after standards: only people move a report past draft."""
 
     DRAFT = "draft", "Draft"
+    PRELIMINARY = "preliminary", "Preliminary"
     FINAL = "final", "Final"
     ADDENDUM = "addendum", "Final with addendum"
     CORRECTED = "corrected", "Corrected"
+    AMENDED = "amended", "Amended"
 
 
-SIGNED_REPORT_STATES = (ReportState.FINAL, ReportState.ADDENDUM, ReportState.CORRECTED)
+WRITABLE_REPORT_STATES = (ReportState.DRAFT, ReportState.PRELIMINARY)
+"""Text may still be worked on; what is signed of it stays in its version."""
+FINAL_REPORT_STATES = (
+    ReportState.FINAL,
+    ReportState.ADDENDUM,
+    ReportState.CORRECTED,
+    ReportState.AMENDED,
+)
+SIGNED_REPORT_STATES = (ReportState.PRELIMINARY, *FINAL_REPORT_STATES)
 
 
 class Report(models.Model):
@@ -62,6 +74,13 @@ class Report(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     signed_at = models.DateTimeField(null=True, blank=True)
+    signed_version = models.PositiveIntegerField(
+        default=0, help_text="Version of the latest signature; 0 while there is none."
+    )
+    signed_sections = models.JSONField(
+        default=list,
+        help_text="[{key, title, text}] of the latest signature. `sections` runs ahead of it while preliminary.",
+    )
     sr_sop_instance_uid = models.CharField(
         max_length=64, blank=True, help_text="Of the latest signed version, once it is in the archive."
     )
@@ -84,10 +103,12 @@ class ReportVersion(models.Model):
 
     report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="versions")
     version = models.PositiveIntegerField()
-    action = models.CharField(max_length=32, help_text="signed, addendum, corrected")
+    action = models.CharField(
+        max_length=32, help_text="preliminary, signed, cosigned, addendum, corrected, amended"
+    )
     sections = models.JSONField()
     overrides = models.JSONField(
-        default=list, help_text="[{code, reason}] of checks that the signer overrode."
+        default=list, help_text="[{code, text, reason}] of checks that the signer overrode."
     )
     conclusions = models.JSONField(default=list)
     decisions = models.JSONField(default=dict, help_text="{finding id: decision} as signed.")
@@ -120,9 +141,12 @@ class ReportEntry(models.Model):
 
     class Action(models.TextChoices):
         DRAFTED = "drafted", "Drafted"
+        PRELIMINARY = "preliminary", "Preliminary signed"
         SIGNED = "signed", "Signed"
+        COSIGNED = "cosigned", "Co-signed"
         ADDENDUM = "addendum", "Addendum"
         CORRECTED = "corrected", "Corrected"
+        AMENDED = "amended", "Amended"
         LATE_RESULT = "ai_result_after_signing", "AI result after signing"
 
     report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="entries")

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from django.db.models import F, QuerySet
 
 from foundation.accounts.models import Role, User
+from pacs.demographics import age_text
+from pacs.models import Study
 from pacs.selectors import studies_visible_to
 from worklist.reports.checks import Check, Draft, Facts, open_checks
 from worklist.reports.editing import Verdict
 from worklist.reports.facts import AiFacts
+from worklist.reports.identity import PatientFact, years
 from worklist.reports.models import (
     SIGNED_REPORT_STATES,
+    WRITABLE_REPORT_STATES,
     FindingDecision,
     Report,
     ReportEntry,
@@ -45,10 +49,31 @@ def conclusion_of(report: Report, code: str) -> str:
     return next((str(one["value"]) for one in report.conclusions if one["code"] == code), "")
 
 
+def waiting_for_cosignature(user: User) -> QuerySet[Report]:
+    """Preliminary reports of studies `user` may see, oldest signature first."""
+    return (
+        Report.objects.filter(study__in=studies_visible_to(user), state=ReportState.PRELIMINARY)
+        .select_related("study__patient", "signed_by")
+        .defer("study__attributes")
+        .order_by("signed_at", "pk")
+    )
+
+
+def signed_over(user: User) -> QuerySet[ReportVersion]:
+    """Signatures that overrode a check, of studies `user` may see, the latest first."""
+    return (
+        ReportVersion.objects.filter(report__study__in=studies_visible_to(user))
+        .exclude(overrides=[])
+        .select_related("report__study__patient", "by")
+        .defer("report__study__attributes", "sections")
+        .order_by("-at", "-pk")
+    )
+
+
 def latest_versions(reports: QuerySet[Report]) -> QuerySet[ReportVersion]:
     """The signed version that holds of each of these reports, latest signature first."""
     return (
-        ReportVersion.objects.filter(report__in=reports, version=F("report__version"))
+        ReportVersion.objects.filter(report__in=reports, version=F("report__signed_version"))
         .select_related("report__study__patient", "report__study__order", "report__signed_by", "by")
         .order_by("-at", "-pk")
     )
@@ -69,15 +94,30 @@ def draft_of(report: Report, ai: AiFacts, verdicts: dict[int, Verdict] | None = 
         conclusions=report.conclusions,
         waiting_models=ai.waiting,
         critical_codes=ai.critical_codes,
+        patient=patient_fact(report.study),
+    )
+
+
+def patient_fact(study: Study) -> PatientFact:
+    """Whom the study is of."""
+    patient = study.patient
+    return PatientFact(
+        patient_id=patient.patient_id,
+        name=patient.patient_name,
+        sex=patient.patient_sex,
+        age_years=years(age_text(study.patient_age, patient.patient_birth_date, study.study_date)),
     )
 
 
 def checks_of(report: Report, ai: AiFacts, facts: Facts, verdicts: dict[int, Verdict]) -> list[Check]:
     """What stands open before signing; of a signed report, results that came since."""
-    if report.state == ReportState.DRAFT:
-        return open_checks(draft_of(report, ai, verdicts), facts)
-    entries = sorted(report.entries.all(), key=lambda entry: (entry.at, entry.pk))
-    return late_checks(entries, ai.findings)
+    found = []
+    if report.state in WRITABLE_REPORT_STATES:
+        found += open_checks(draft_of(report, ai, verdicts), facts)
+    if report.state in SIGNED_REPORT_STATES:
+        entries = sorted(report.entries.all(), key=lambda entry: (entry.at, entry.pk))
+        found += late_checks(entries, ai.findings)
+    return found
 
 
 def late_checks(entries: Sequence[ReportEntry], findings: Sequence[FindingFact]) -> list[Check]:

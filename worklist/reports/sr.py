@@ -77,6 +77,7 @@ class SignedText:
         signer: as shown to people.
         organization: of the signer.
         seed: names this version of this report at this site, for UIDs.
+        preliminary: signed, and waiting for a final signature.
     """
 
     sections: Sequence[tuple[str, str, str]]
@@ -86,6 +87,7 @@ class SignedText:
     signer: str
     organization: str
     seed: str
+    preliminary: bool = False
 
 
 def uid_of(*parts: object) -> UID:
@@ -110,7 +112,7 @@ def build(
     evidence: Sequence[Reference],
     predecessors: Sequence[Reference],
 ) -> Dataset:
-    """The document: COMPLETE, VERIFIED and FINAL, with the signer as verifying observer.
+    """The document: COMPLETE, VERIFIED and FINAL or PRELIMINARY, with the signer as verifying observer.
 
     Args:
         evidence: the images read; all of the report's study.
@@ -137,7 +139,7 @@ def build(
     ds.InstanceNumber = text.number
     ds.CompletionFlag = "COMPLETE"
     ds.VerificationFlag = "VERIFIED"
-    ds.PreliminaryFlag = "FINAL"
+    ds.PreliminaryFlag = "PRELIMINARY" if text.preliminary else "FINAL"
     ds.VerifyingObserverSequence = DicomSequence([_verifier(text, signed)])
     if evidence:
         ds.CurrentRequestedProcedureEvidenceSequence = _references(evidence)

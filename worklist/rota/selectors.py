@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from foundation.accounts.models import User
+from foundation.accounts.models import User, granting
 from worklist.rota.coverage import Span, uncovered
 from worklist.rota.models import Duty, Membership, ReadingGroup, Shift
 
@@ -155,7 +155,7 @@ def shifts_for_list() -> QuerySet[Shift]:
 
 def people_for_duty(roles: Iterable[str]) -> QuerySet[User]:
     """Active people who hold one of `roles`, by name."""
-    holds = User.objects.filter(role_assignments__role__in=list(roles), is_active=True)
+    holds = User.objects.filter(role_assignments__role__in=granting(*roles), is_active=True)
     return holds.distinct().order_by("display_name", "username")
 
 

@@ -4,6 +4,7 @@ import { Problem, query, request } from "./client";
 import type {
   ActionAnswer,
   Alert,
+  Amendment,
   EchoResult,
   ConclusionValue,
   Decision,
@@ -31,10 +32,13 @@ import type {
   ReportDelivery,
   ReportDestination,
   Review,
+  SignedOver,
+  Signing,
   Study,
   StudyLooks,
   TriagePlan,
   TriageRun,
+  WaitingReport,
   WorklistEvent,
   WorklistItem,
   WorklistSummary,
@@ -137,6 +141,16 @@ export const reportsQuery = (uid: string) =>
       return (await request<Page<Report>>(`/api/reports/${params}`, { signal })).results;
     },
   });
+
+export const toCosignQuery = queryOptions({
+  queryKey: ["reports", "to-cosign"],
+  queryFn: ({ signal }) => request<Page<WaitingReport>>("/api/reports/to-cosign/?page_size=200", { signal }),
+});
+
+export const signedOverQuery = queryOptions({
+  queryKey: ["quality", "signed-over"],
+  queryFn: ({ signal }) => request<Page<SignedOver>>("/api/quality/signed-over/?page_size=100", { signal }),
+});
 
 export const erQuery = queryOptions({
   queryKey: ["er"],
@@ -277,9 +291,10 @@ export const api = {
     post<Report>(`/api/reports/${id}/findings/${finding}/`, { decision, version }),
   suggestion: (id: string, suggestion: string, state: string, version: number) =>
     post<Report>(`/api/reports/${id}/suggestions/${suggestion}/`, { state, version }),
-  sign: (id: string, version: number, overrides: { code: string; reason: string }[]) =>
-    post<Report>(`/api/reports/${id}/sign/`, { version, overrides }),
-  addendum: (id: string, text: string) => post<Report>(`/api/reports/${id}/addendum/`, { text }),
+  sign: (id: string, signing: Signing) => post<Report>(`/api/reports/${id}/sign/`, signing),
+  addendum: (id: string, text: string, password = "") =>
+    post<Report>(`/api/reports/${id}/addendum/`, { text, password }),
+  amend: (id: string, amendment: Amendment) => post<Report>(`/api/reports/${id}/amend/`, amendment),
   addDestination: (made: NewDestination) => post<ReportDestination>("/api/report-destinations/", made),
   changeDestination: (id: string, body: { active: boolean }) =>
     request<ReportDestination>(`/api/report-destinations/${id}/`, { method: "PATCH", body }),

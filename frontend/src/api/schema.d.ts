@@ -766,6 +766,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/quality/signed-over/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Of the studies the caller may see. */
+        get: operations["quality_signed_over_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/quality/summary/": {
         parameters: {
             query?: never;
@@ -1111,6 +1128,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reports/{id}/amend/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Sign new words in the place of old ones, with a reason; every earlier version stays. */
+        post: operations["reports_amend_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reports/{id}/findings/{finding_id}/": {
         parameters: {
             query?: never;
@@ -1154,7 +1188,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Sign; 422 with the open checks, 409 when the report changed or somebody else holds the study. */
+        /**
+         * @description Sign; 422 with the open checks, 409 when the report changed or somebody else holds the study.
+         *
+         *     A resident's signature makes the report preliminary; an attending's under it makes it final.
+         */
         post: operations["reports_sign_create"];
         delete?: never;
         options?: never;
@@ -1173,6 +1211,23 @@ export interface paths {
         put?: never;
         /** @description Take or leave one suggested sentence. */
         post: operations["reports_suggestions_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports/to-cosign/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Preliminary reports that wait for an attending, the oldest first. */
+        get: operations["reports_to_cosign_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1874,7 +1929,9 @@ export interface components {
         ActivationRequest: {
             reason: string;
         };
+        /** @description A signature; where the site asks for it, with the signer's password again. */
         AddendumRequest: {
+            password?: string;
             text: string;
             conclusions?: components["schemas"]["ConclusionValueRequest"][];
         };
@@ -2004,6 +2061,22 @@ export interface components {
          * @enum {string}
          */
         AlertStateEnum: "raised" | "escalated" | "acknowledged" | "not_rung";
+        /**
+         * @description * `corrected` - An error is taken back
+         *     * `amended` - Changed, without an error before
+         * @enum {string}
+         */
+        AmendmentKindEnum: "corrected" | "amended";
+        /** @description A signature; where the site asks for it, with the signer's password again. */
+        AmendmentRequest: {
+            password?: string;
+            version: number;
+            kind: components["schemas"]["AmendmentKindEnum"];
+            /** @description Stands in the report. */
+            reason: string;
+            sections?: components["schemas"]["SectionTextRequest"][];
+            conclusions?: components["schemas"]["ConclusionValueRequest"][];
+        };
         /** @description A series in the archive. */
         ArchiveSeries: {
             series_instance_uid: string;
@@ -2226,12 +2299,14 @@ export interface components {
             signed_at: string;
         };
         /**
-         * @description * `final` - Final
+         * @description * `preliminary` - Preliminary
+         *     * `final` - Final
          *     * `addendum` - Final with addendum
          *     * `corrected` - Corrected
+         *     * `amended` - Amended
          * @enum {string}
          */
-        ComparedReportStateEnum: "final" | "addendum" | "corrected";
+        ComparedReportStateEnum: "preliminary" | "final" | "addendum" | "corrected" | "amended";
         Conclusion: {
             code: string;
             scheme: string;
@@ -3574,6 +3649,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["TriageRun"][];
         };
+        PaginatedWaitingReportList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["WaitingReport"][];
+        };
         PaginatedWorklistItemList: {
             /** @example 123 */
             count: number;
@@ -4048,13 +4138,16 @@ export interface components {
         };
         /**
          * @description * `drafted` - Drafted
+         *     * `preliminary` - Preliminary signed
          *     * `signed` - Signed
+         *     * `cosigned` - Co-signed
          *     * `addendum` - Addendum
          *     * `corrected` - Corrected
+         *     * `amended` - Amended
          *     * `ai_result_after_signing` - AI result after signing
          * @enum {string}
          */
-        ReportHistoryActionEnum: "drafted" | "signed" | "addendum" | "corrected" | "ai_result_after_signing";
+        ReportHistoryActionEnum: "drafted" | "preliminary" | "signed" | "cosigned" | "addendum" | "corrected" | "amended" | "ai_result_after_signing";
         ReportSection: {
             /** @description history, comparison, technique, findings, impression; addendum-1 and so on after signing. */
             key: string;
@@ -4065,12 +4158,14 @@ export interface components {
         };
         /**
          * @description * `draft` - Draft
+         *     * `preliminary` - Preliminary
          *     * `final` - Final
          *     * `addendum` - Final with addendum
          *     * `corrected` - Corrected
+         *     * `amended` - Amended
          * @enum {string}
          */
-        ReportStateEnum: "draft" | "final" | "addendum" | "corrected";
+        ReportStateEnum: "draft" | "preliminary" | "final" | "addendum" | "corrected" | "amended";
         Retried: {
             retried: number;
         };
@@ -4118,13 +4213,14 @@ export interface components {
         ReviewStateEnum: "pending" | "agreed" | "disagreed" | "adjudicated";
         /**
          * @description * `radiologist` - Radiologist
+         *     * `resident` - Resident
          *     * `er_staff` - ER staff
          *     * `qa_reviewer` - QA reviewer
          *     * `pacs_administrator` - PACS administrator
          *     * `service` - Service
          * @enum {string}
          */
-        RolesEnum: "radiologist" | "er_staff" | "qa_reviewer" | "pacs_administrator" | "service";
+        RolesEnum: "radiologist" | "resident" | "er_staff" | "qa_reviewer" | "pacs_administrator" | "service";
         /**
          * @description * `waiting` - Waiting
          *     * `running` - Running
@@ -4195,16 +4291,57 @@ export interface components {
             cancelled_at: string | null;
             is_mine: boolean;
         };
+        /** @description A check that somebody signed over, with their reason. */
+        SignedOver: {
+            report_id: string;
+            version: number;
+            study_instance_uid: string;
+            patient: components["schemas"]["Patient"];
+            study_description: string;
+            by: components["schemas"]["Person"];
+            /** Format: date-time */
+            at: string;
+            /**
+             * @description What was signed.
+             *
+             *     * `preliminary` - preliminary
+             *     * `signed` - signed
+             *     * `cosigned` - cosigned
+             */
+            state: components["schemas"]["SignedOverStateEnum"];
+            overrides: {
+                [key: string]: string;
+            }[];
+        };
+        /**
+         * @description * `preliminary` - preliminary
+         *     * `signed` - signed
+         *     * `cosigned` - cosigned
+         * @enum {string}
+         */
+        SignedOverStateEnum: "preliminary" | "signed" | "cosigned";
         SignedReport: {
             id: string;
+            state: components["schemas"]["ReportStateEnum"];
             impression: string;
             /** Format: date-time */
             signed_at: string;
             signed_by: components["schemas"]["Person"] | null;
         };
+        /** @description The patient in the banner of the page that signs. */
+        SignersPageRequest: {
+            id: string;
+            name: string;
+        };
+        /** @description A signature; where the site asks for it, with the signer's password again. */
         SigningRequest: {
+            password?: string;
             version: number;
             overrides?: components["schemas"]["OverrideReasonRequest"][];
+            /** @description A wet read; what residents sign is preliminary anyway. */
+            preliminary?: boolean;
+            /** @description Compared with whom the study is of now. */
+            patient?: components["schemas"]["SignersPageRequest"];
         };
         SimulatedGroup: {
             studies: number;
@@ -4352,6 +4489,8 @@ export interface components {
             name: string;
             ae_title: string;
             not_for_clinical_use: boolean;
+            /** @description A signature needs the password again. */
+            sign_asks_password: boolean;
         };
         /**
          * @description * `scanned` - scanned
@@ -4532,6 +4671,21 @@ export interface components {
          * @enum {string}
          */
         VerdictEnum: "positive" | "negative" | "indeterminate";
+        /** @description A preliminary report that waits for an attending's signature. */
+        WaitingReport: {
+            id: string;
+            study_instance_uid: string;
+            patient: components["schemas"]["Patient"];
+            accession_number: string;
+            modality: string;
+            study_description: string;
+            impression: string;
+            signed_by: components["schemas"]["Person"];
+            /** Format: date-time */
+            signed_at: string;
+            /** @description Somebody works on the text. */
+            changed_since: boolean;
+        };
         WorklistEvent: {
             id: string;
             kind: components["schemas"]["ItemEventKindEnum"];
@@ -6129,6 +6283,25 @@ export interface operations {
             };
         };
     };
+    quality_signed_over_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOver"];
+                };
+            };
+        };
+    };
     quality_summary_list: {
         parameters: {
             query?: never;
@@ -6639,11 +6812,13 @@ export interface operations {
                 page_size?: number;
                 /**
                  * @description * `draft` - Draft
+                 *     * `preliminary` - Preliminary
                  *     * `final` - Final
                  *     * `addendum` - Final with addendum
                  *     * `corrected` - Corrected
+                 *     * `amended` - Amended
                  */
-                state?: "addendum" | "corrected" | "draft" | "final";
+                state?: "addendum" | "amended" | "corrected" | "draft" | "final" | "preliminary";
                 study_instance_uid?: string;
             };
             header?: never;
@@ -6765,6 +6940,41 @@ export interface operations {
                 "application/json": components["schemas"]["AddendumRequest"];
                 "application/x-www-form-urlencoded": components["schemas"]["AddendumRequest"];
                 "multipart/form-data": components["schemas"]["AddendumRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportConflict"];
+                };
+            };
+        };
+    };
+    reports_amend_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendmentRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["AmendmentRequest"];
+                "multipart/form-data": components["schemas"]["AmendmentRequest"];
             };
         };
         responses: {
@@ -6929,6 +7139,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportConflict"];
+                };
+            };
+        };
+    };
+    reports_to_cosign_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedWaitingReportList"];
                 };
             };
         };

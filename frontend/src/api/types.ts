@@ -67,6 +67,12 @@ export type ReportSection = Shapes["ReportSection"];
 export type Conclusion = Shapes["Conclusion"];
 export type ConclusionValue = Conclusion["value"];
 export type Check = Shapes["Check"];
+/** A preliminary report on the list of co-signatures. */
+export type WaitingReport = Shapes["WaitingReport"];
+/** A signature that overrode checks, with the reasons. */
+export type SignedOver = Shapes["SignedOver"];
+export type Signing = Shapes["SigningRequest"];
+export type Amendment = Shapes["AmendmentRequest"];
 
 export type ReportDestination = Shapes["ReportDestination"];
 export type NewDestination = Shapes["NewDestinationRequest"];

@@ -135,6 +135,7 @@ function DepartmentMenu({ me, path }: { me: Me; path: string }) {
 function pageOf(path: string): PageName {
   if (path.startsWith("/read/")) return "read";
   if (path.startsWith("/quality")) return "quality";
+  if (path.startsWith("/co-sign")) return "cosign";
   return path === "/" ? "worklist" : "everywhere";
 }
 

@@ -24,6 +24,7 @@ export interface Place {
 /** The pages of the house and who works there. */
 export const places: readonly Place[] = [
   { path: "/", label: "Worklist", roles: ["radiologist", "qa_reviewer"] },
+  { path: "/co-sign", label: "Co-sign", roles: ["radiologist"] },
   { path: "/er", label: "ER", roles: ["er_staff", "radiologist"] },
   { path: "/quality", label: "Quality", roles: ["qa_reviewer"] },
   { path: "/archive", label: "Archive", roles: ["pacs_administrator", "radiologist", "qa_reviewer"] },

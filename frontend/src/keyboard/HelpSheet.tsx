@@ -6,6 +6,7 @@ import styles from "./HelpSheet.module.css";
 const TITLES: Record<PageName, string> = {
   worklist: "Worklist",
   read: "Reading page",
+  cosign: "Co-sign",
   quality: "Quality",
   everywhere: "Everywhere",
 };

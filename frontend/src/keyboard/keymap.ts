@@ -1,5 +1,5 @@
 /** Every key of every page, once: the pages act on it, the help sheet and the guide print it. */
-export type PageName = "everywhere" | "worklist" | "read" | "quality";
+export type PageName = "everywhere" | "worklist" | "read" | "cosign" | "quality";
 
 export interface Binding {
   /** As KeyboardEvent.key in lower case; "ctrl+" also means the Command key of a Mac. */
@@ -56,6 +56,11 @@ export const keymap = {
     { keys: ["ctrl+enter"], action: "sign", label: "Sign, or list the open checks" },
     { keys: ["n"], action: "next", label: "Next study (after signing)" },
     { keys: ["b"], action: "back", label: "Back to the list (keeps the claim)" },
+  ],
+  cosign: [
+    { keys: ["arrowdown", "j"], action: "down", label: "Next report" },
+    { keys: ["arrowup", "k"], action: "up", label: "Report before" },
+    { keys: ["enter"], action: "open", label: "Open it to change or co-sign" },
   ],
   quality: [
     { keys: ["arrowdown", "j"], action: "down", label: "Next case" },

@@ -132,7 +132,7 @@ def test_the_wall_shows_each_patient_from_scan_to_report_with_ringing_ones_first
     assert wall(nurse)[clean.study_instance_uid]["report"] is None, "a draft is nobody's to read"
     when = timezone.now()
     report.state, report.signed_by, report.signed_at = "final", reader.user, when
-    report.sections[0]["text"] = "No hemorrhage."
+    report.signed_sections = [{"key": "impression", "title": "Impression", "text": "No hemorrhage."}]
     report.save()
     claims.mark_signed(study_id=clean.pk, signed_at=when)
     row = wall(nurse)[clean.study_instance_uid]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 
 from tests.worklist.reports.test_wording import fact
 from worklist.reports import checks, conclusions
-from worklist.reports.checks import Draft, Facts, Override
+from worklist.reports.checks import Draft, Facts, Override, ShownPatient
 from worklist.reports.conclusions import Conclusion, Target
 from worklist.reports.drafting import StudyFact, draft
 from worklist.reports.editing import Verdict, decide, with_texts
+from worklist.reports.identity import PatientFact
 
 SEEN = Facts(images_opened=True, communicated=frozenset({"1386000"}))
 HEMORRHAGE = Target("1386000", "SCT", "Intracranial hemorrhage", required=True)
@@ -56,10 +58,10 @@ def test_a_settled_report_has_no_open_checks() -> None:
 @pytest.mark.parametrize(
     ("fields", "facts", "code", "overridable"),
     [
-        ({"verdicts": {}}, SEEN, "undecided_finding", False),
-        ({"conclusions": concluded("")}, SEEN, "conclusion_missing", False),
-        ({"conclusions": concluded("absent")}, SEEN, "conclusion_contradicts", False),
-        ({"conclusions": concluded("indeterminate")}, SEEN, "conclusion_contradicts", False),
+        ({"verdicts": {}}, SEEN, "undecided_finding", True),
+        ({"conclusions": concluded("")}, SEEN, "conclusion_missing", True),
+        ({"conclusions": concluded("absent")}, SEEN, "conclusion_contradicts", True),
+        ({"conclusions": concluded("indeterminate")}, SEEN, "conclusion_contradicts", True),
         ({}, Facts(images_opened=True), "critical_not_communicated", True),
         ({}, Facts(communicated=SEEN.communicated), "images_not_opened", True),
     ],
@@ -74,12 +76,32 @@ def test_each_open_question_blocks_and_says_if_a_reason_settles_it(
     assert checks.unsettled([check], [Override(code, "  ")]) == [check]
 
 
-def test_an_empty_impression_and_copied_ai_text_cannot_be_signed_over() -> None:
+def test_an_empty_impression_needs_a_reason_and_copied_ai_text_is_never_signed() -> None:
     report = accepted_draft()
     empty = Draft(**{**report.__dict__, "sections": with_texts(report.sections, {"impression": " \n"})})
-    assert codes(empty) == ["empty_impression"]
+    (check,) = checks.open_checks(empty, SEEN)
+    assert (check.code, check.blocking, check.overridable) == ("empty_impression", True, True)
     copied = with_texts(report.sections, {"impression": "Possible bleed. suggestion, NOT verified"})
-    assert codes(Draft(**{**report.__dict__, "sections": copied})) == ["ai_marker_in_text"]
+    (check,) = checks.open_checks(Draft(**{**report.__dict__, "sections": copied}), SEEN)
+    assert (check.code, check.overridable) == ("ai_marker_in_text", False)
+    assert checks.unsettled([check], [Override(check.code, "All the same")]) == [check]
+
+
+def test_a_patient_who_is_another_than_on_the_signers_screen_stops_the_signature() -> None:
+    report = accepted_draft(patient=PatientFact("SYN-1", "SYNTHETIC^A", "F", 71))
+    shown = ShownPatient("SYN-1", "SYNTHETIC^A")
+    assert codes(report, replace(SEEN, shown_patient=shown)) == []
+    merged = replace(SEEN, shown_patient=ShownPatient("SYN-2", "SYNTHETIC^A"))
+    (check,) = checks.open_checks(report, merged)
+    assert (check.code, check.blocking, check.overridable) == ("patient_changed", True, True)
+
+
+def test_a_text_about_somebody_else_is_asked_about() -> None:
+    report = accepted_draft(patient=PatientFact("SYN-1", "SYNTHETIC^A", "F", 71))
+    other = with_texts(report.sections, {"history": "45-year-old man after a fall."})
+    (check,) = checks.open_checks(replace(report, sections=other), SEEN)
+    assert check.code == "patient_contradiction"
+    assert "45 years" in check.text and '"old man"' in check.text
 
 
 def test_a_critical_finding_that_only_the_reader_saw_must_be_communicated_too() -> None:

@@ -230,10 +230,12 @@ def test_open_checks_stop_the_signature_and_a_reason_is_kept_with_it(case: Case)
         Override("empty_impression", "not asked, not kept"),
     ]
     sign(case, report, Facts(), reasons)
-    assert ReportVersion.objects.get().overrides == [
-        {"code": "images_not_opened", "reason": "Read on another workstation"},
-        {"code": "critical_not_communicated", "reason": "Phoned Dr. B 14:32, read back"},
+    kept = ReportVersion.objects.get().overrides
+    assert [(one["code"], one["reason"]) for one in kept] == [
+        ("images_not_opened", "Read on another workstation"),
+        ("critical_not_communicated", "Phoned Dr. B 14:32, read back"),
     ]
+    assert kept[0]["text"].startswith("The images of this study were never opened")
     signed = AuditEvent.objects.get(detail__what="report signed")
     assert "Phoned" not in str(signed.detail)
 

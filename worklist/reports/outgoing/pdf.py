@@ -34,13 +34,21 @@ from reportlab.platypus import (
 
 from pacs.demographics import age_text, day_in_words
 from worklist.reports.outgoing import fonts
-from worklist.reports.outgoing.sheet import ReportSheet, Signature
+from worklist.reports.outgoing.sheet import ReportSheet
 
 MARGIN: Final = 18 * mm
 WIDTH: Final = A4[0] - 2 * MARGIN
 INK, QUIET, LINE = colors.HexColor("#1a1d21"), colors.HexColor("#5b6470"), colors.HexColor("#c9ced6")
 TINT, AMBER, AMBER_TINT = colors.HexColor("#f1f4f8"), colors.HexColor("#9a5b00"), colors.HexColor("#fff6e5")
-ACTIONS: Final = {"signed": "Signed", "addendum": "Addendum signed", "corrected": "Correction signed"}
+ACTIONS: Final = {
+    "preliminary": "Preliminary report signed",
+    "signed": "Signed",
+    "cosigned": "Co-signed as final",
+    "addendum": "Addendum signed",
+    "corrected": "Correction signed",
+    "amended": "Amendment signed",
+}
+KINDS: Final = {"addendum": "Addendum", "corrected": "Correction", "amended": "Amendment"}
 SEXES: Final = {"M": "male", "F": "female", "O": "other"}
 PLACES: Final = {"er": "ER", "icu": "ICU", "inpatient": "Inpatient", "outpatient": "Outpatient"}
 
@@ -199,12 +207,13 @@ def _text(
 
 def _title(sheet: ReportSheet) -> list[Flowable]:
     amended = len(sheet.signatures) > 1
+    calm = sheet.last.action in ("signed", "cosigned")
     status = f"{sheet.status.words}{f', version {sheet.last.number}' if amended else ''}"
     table = Table(
         [
             [
                 _text(sheet.institution, 15, bold=True, room=0.6 * WIDTH),
-                _text(status, 10, bold=True, alignment=TA_RIGHT, textColor=AMBER if amended else INK),
+                _text(status, 10, bold=True, alignment=TA_RIGHT, textColor=INK if calm else AMBER),
             ],
             [_text("Radiology report", 9, textColor=QUIET), ""],
         ],
@@ -281,23 +290,27 @@ def _boxed(content: list[Flowable], background: colors.Color, edge: colors.Color
 
 
 def _changes(sheet: ReportSheet, clock: ZoneInfo) -> list[Flowable]:
-    """What was added since the first signature, above everything else."""
-    if len(sheet.signatures) < 2:
-        return []
-    first = sheet.signatures[0]
-    content: list[Flowable] = _text(
-        f"Changed since it was first signed on {moment(first.at, clock)}", 11, bold=True, textColor=AMBER
-    )
+    """What is not final yet, and what was changed since it was, above everything else."""
+    content: list[Flowable] = []
+    if sheet.last.action == "preliminary":
+        words = "Preliminary: an attending radiologist has not signed this report yet."
+        content += _text(words, 11, bold=True, textColor=AMBER)
+    elif sheet.differs_from_preliminary:
+        changed = ", ".join(sheet.differs_from_preliminary)
+        content += _text(
+            f"Changed against the preliminary report: {changed}.", 11, bold=True, textColor=AMBER
+        )
+    changes = [one for one in sheet.signatures if one.action in KINDS]
+    if changes:
+        first = next(one for one in sheet.signatures if one.action != "preliminary")
+        head = f"Changed since it was first signed on {moment(first.at, clock)}"
+        content += _text(head, 11, bold=True, textColor=AMBER)
     added = [one for one in sheet.sections if one[0].startswith("addendum-")]
-    for signature, (_, _, words) in zip(sheet.signatures[1:], added, strict=False):
-        head = f"{_kind(signature)} {signature.number - 1}, {signature.name}, {moment(signature.at, clock)}"
+    for number, (signature, (_, _, words)) in enumerate(zip(changes, added, strict=False), start=1):
+        head = f"{KINDS[signature.action]} {number}, {signature.name}, {moment(signature.at, clock)}"
         content += _text(head, 8.5, textColor=QUIET, spaceBefore=3)
         content += _text(words, 11, bold=True, room=WIDTH - 20)
-    return _boxed(content, AMBER_TINT, AMBER)
-
-
-def _kind(signature: Signature) -> str:
-    return "Correction" if signature.action == "corrected" else "Addendum"
+    return _boxed(content, AMBER_TINT, AMBER) if content else []
 
 
 def _impression(sheet: ReportSheet) -> list[Flowable]:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from pacs.models import Order, Patient, Study
 from triage.models import ModelState, RunState, TriageRun
-from worklist.reports.models import ReportVersion
+from worklist.reports.models import ReportEntry, ReportVersion
 from worklist.reports.outgoing.status import Status, status_of
 
 
@@ -53,6 +53,7 @@ class ReportSheet:
         signatures: of this version and all before it, oldest first.
         conclusions: as in ReportVersion.conclusions.
         ai_models: (name, version) of live models with a result when this was signed.
+        differs_from_preliminary: titles of sections that the final signature changed.
         key: names the version of this report at this site for ever.
     """
 
@@ -78,6 +79,7 @@ class ReportSheet:
     conclusions: tuple[dict[str, str], ...]
     signatures: tuple[Signature, ...]
     ai_models: tuple[tuple[str, str], ...]
+    differs_from_preliminary: tuple[str, ...] = ()
 
     @property
     def last(self) -> Signature:
@@ -129,7 +131,18 @@ def sheet_of(version: ReportVersion) -> ReportSheet:
         conclusions=tuple(version.conclusions),
         signatures=_signatures(signed),
         ai_models=_ai_models(study.pk, version.at),
+        differs_from_preliminary=_differences(signed),
     )
+
+
+def _differences(versions: Sequence[ReportVersion]) -> tuple[str, ...]:
+    """Titles of what the co-signature changed in the preliminary report before it."""
+    cosigned = next((n for n, one in enumerate(versions) if one.action == ReportEntry.Action.COSIGNED), None)
+    if not cosigned:
+        return ()
+    before = {s["key"]: s["text"].strip() for s in versions[cosigned - 1].sections}
+    after = versions[cosigned].sections
+    return tuple(s["title"] for s in after if s["text"].strip() != before.get(s["key"], ""))
 
 
 def _signatures(versions: Sequence[ReportVersion]) -> tuple[Signature, ...]:

@@ -24,9 +24,12 @@ class Status:
 
 
 _BY_ACTION: Final = {
+    ReportEntry.Action.PRELIMINARY.value: Status("preliminary", "P", "Preliminary report"),
     ReportEntry.Action.SIGNED.value: Status("final", "F", "Final report"),
+    ReportEntry.Action.COSIGNED.value: Status("final", "F", "Final report"),
     ReportEntry.Action.ADDENDUM.value: Status("appended", "C", "Final report with addendum"),
     ReportEntry.Action.CORRECTED.value: Status("corrected", "C", "Corrected report"),
+    ReportEntry.Action.AMENDED.value: Status("amended", "C", "Amended report"),
 }
 
 

@@ -5,15 +5,18 @@ suggestions that came meanwhile are no conflict, because they touch no text. Wri
 for each other on its row, and the guarded UPDATE names the version again.
 """
 
+from worklist.reports.services.changes import KINDS, add_addendum, amend
 from worklist.reports.services.drafts import decide, open_draft, save, set_suggestion
 from worklist.reports.services.results import refresh_behind, refresh_suggestions
 from worklist.reports.services.rows import LONGEST_TEXT
-from worklist.reports.services.signing import ChecksOpen, add_addendum, sign
+from worklist.reports.services.signing import ChecksOpen, sign, signs_finally
 
 __all__ = [
+    "KINDS",
     "LONGEST_TEXT",
     "ChecksOpen",
     "add_addendum",
+    "amend",
     "decide",
     "open_draft",
     "refresh_behind",
@@ -21,4 +24,5 @@ __all__ = [
     "save",
     "set_suggestion",
     "sign",
+    "signs_finally",
 ]

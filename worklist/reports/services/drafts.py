@@ -21,7 +21,7 @@ from worklist.reports.editing import Verdict
 from worklist.reports.facts import AiFacts, ai_facts, prior_facts, study_fact
 from worklist.reports.models import FindingDecision, Report
 from worklist.reports.selectors import verdicts_of
-from worklist.reports.services.rows import OVERLAP, Action, clean_text, enter, locked, tell
+from worklist.reports.services.rows import OVERLAP, Action, checked_texts, enter, locked, tell
 from worklist.reports.states import REPORT
 from worklist.reports.wording import FindingFact
 
@@ -72,7 +72,7 @@ def save(
     """
 
     def change(report: Report) -> dict[str, Any]:
-        cleaned = _checked_texts(report.sections, texts or {})
+        cleaned = checked_texts(report.sections, texts or {})
         return {
             "sections": editing.with_texts(report.sections, cleaned),
             "conclusions": conclusion_rules.with_values(report.conclusions, conclusions or {}),
@@ -215,10 +215,3 @@ def _finding_of(sections: Sequence[Section], suggestion_id: str) -> int:
             if suggestion["id"] == suggestion_id:
                 return int(suggestion["finding_id"])
     raise ValidationError(f"This report has no suggestion {suggestion_id}.")
-
-
-def _checked_texts(sections: Sequence[Section], texts: Mapping[str, str]) -> dict[str, str]:
-    unknown = set(texts) - {section["key"] for section in sections}
-    if unknown:
-        raise ValidationError(f"This report has no section {', '.join(sorted(unknown))}.")
-    return {key: clean_text(text) for key, text in texts.items()}

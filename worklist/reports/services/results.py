@@ -13,7 +13,12 @@ from worklist.live.services import announce
 from worklist.reports import conclusions as conclusion_rules
 from worklist.reports import drafting
 from worklist.reports.facts import ai_facts
-from worklist.reports.models import Report, ReportEntry, ReportState
+from worklist.reports.models import (
+    SIGNED_REPORT_STATES,
+    WRITABLE_REPORT_STATES,
+    Report,
+    ReportEntry,
+)
 from worklist.reports.services.rows import OVERLAP, Action
 from worklist.reports.states import REPORT
 
@@ -24,16 +29,16 @@ def refresh_suggestions(*, study_id: int) -> Report | None:
     """Bring a new AI result to the study's report; None when it has none.
 
     A draft gets suggestions and questions, and no text changes. A signed report is left alone and its
-    history tells of the result. Twice is harmless.
+    history tells of the result; one that waits for the co-signature gets both. Twice is harmless.
     """
     with transaction.atomic():
         report = Report.objects.select_for_update(of=("self",)).filter(study_id=study_id).first()
         if report is None:
             return None
         seen = timezone.now() - OVERLAP
-        if report.state == ReportState.DRAFT:
+        if report.state in WRITABLE_REPORT_STATES:
             _suggest_anew(report)
-        else:
+        if report.state in SIGNED_REPORT_STATES:
             _tell_late_results(report)
         Report.objects.filter(pk=report.pk).update(results_seen_at=seen)
     return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,9 @@ from foundation.audit import services as audit
 from foundation.transitions import LostRace
 from worklist.live.messages import Topic
 from worklist.live.services import announce
-from worklist.reports.models import Report, ReportEntry
+from worklist.reports.drafting import Section
+from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportEntry, ReportVersion
+from worklist.reports.selectors import verdicts_of
 
 LONGEST_TEXT = 20_000
 # A run that finished but is not committed yet is older than it looks: results are read again that far back.
@@ -36,6 +39,37 @@ def clean_text(text: str) -> str:
     if len(text) > LONGEST_TEXT:
         raise ValidationError(f"A section holds at most {LONGEST_TEXT} characters.")
     return "".join(c for c in text.replace("\r\n", "\n") if c >= " " or c in "\n\t")
+
+
+def checked_texts(sections: Sequence[Section], texts: Mapping[str, str]) -> dict[str, str]:
+    """Clean text by section key; raises ValidationError for a section that the report does not have."""
+    unknown = set(texts) - {section["key"] for section in sections}
+    if unknown:
+        raise ValidationError(f"This report has no section {', '.join(sorted(unknown))}.")
+    return {key: clean_text(text) for key, text in texts.items()}
+
+
+def bare(sections: Sequence[Section]) -> list[dict[str, str]]:
+    """What is signed: text without suggestions."""
+    return [{"key": s["key"], "title": s["title"], "text": s["text"]} for s in sections]
+
+
+def keep_version(report: Report, action: Action, *, overrides: list[dict[str, str]], by: User) -> None:
+    """Keep what was just signed for ever, and enter it in the history."""
+    assert report.state in SIGNED_REPORT_STATES
+    decisions = {str(finding): verdict.value for finding, verdict in verdicts_of(report.pk).items()}
+    ReportVersion.objects.create(
+        report=report,
+        version=report.version,
+        action=action.value,
+        sections=report.signed_sections,
+        overrides=overrides,
+        conclusions=report.conclusions,
+        decisions=decisions,
+        at=report.updated_at,
+        by=by,
+    )
+    enter(report, action, by=by)
 
 
 def enter(report: Report, action: Action, *, by: User) -> None:

@@ -1,24 +1,21 @@
-"""Signing: the signature, addenda and corrections."""
+"""Signing: preliminary, final, and the attending's signature under a preliminary report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
 from foundation import events
-from foundation.accounts.models import User
-from worklist.reports import conclusions as conclusion_rules
+from foundation.accounts.models import Role, User
 from worklist.reports.checks import Check, Facts, Override, open_checks, unsettled, used_overrides
-from worklist.reports.drafting import Section
 from worklist.reports.facts import ai_facts
-from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportVersion
-from worklist.reports.selectors import draft_of, verdicts_of
-from worklist.reports.services.rows import Action, clean_text, enter, locked, tell
+from worklist.reports.models import Report, ReportState
+from worklist.reports.selectors import draft_of
+from worklist.reports.services.rows import Action, bare, keep_version, locked, tell
 from worklist.reports.states import REPORT
 
 
@@ -30,6 +27,11 @@ class ChecksOpen(Exception):
         self.checks = list(checks)
 
 
+def signs_finally(user: User) -> bool:
+    """Whether a signature of `user` makes a report final: an attending's does, a resident's never."""
+    return user.has_role(Role.RADIOLOGIST) and not user.has_role(Role.RESIDENT)
+
+
 def sign(
     *,
     report_id: int,
@@ -37,112 +39,61 @@ def sign(
     overrides: Sequence[Override],
     facts: Facts,
     by: User,
+    preliminary: bool = False,
     request: HttpRequest | None = None,
 ) -> Report:
-    """Sign the draft as it stood at `version`; the text is kept as signed for ever.
+    """Sign the text as it stood at `version`; it is kept as signed for ever.
 
-    The caller has made sure that `by` is a radiologist who holds the study.
+    A resident's signature is always preliminary, an attending's when they ask for it (a wet read). The
+    attending's final signature under a preliminary report is the co-signature. The caller has made sure
+    that `by` is a radiologist, and of a draft that they hold the study.
 
     Raises:
         ChecksOpen: a blocking check is neither settled nor overridden with a reason.
         LostRace: a person changed the report since `version`.
-        IllegalTransition: it is signed already.
+        IllegalTransition: it is final already.
     """
+    preliminary = preliminary or not signs_finally(by)
+    event = "sign preliminary" if preliminary else "sign"
     with transaction.atomic():
         report = locked(report_id, version)
-        REPORT.target(report.state, "sign")
+        REPORT.target(report.state, event)
+        action = _action(report.state, preliminary)
         checks = open_checks(draft_of(report, ai_facts(report.study_id)), facts)
         if unsettled(checks, overrides):
             raise ChecksOpen(checks)
         now = timezone.now()
-        kept = [{"code": o.code, "reason": o.reason.strip()} for o in used_overrides(checks, overrides)]
-        REPORT.apply(
-            report,
-            "sign",
-            expected={"version": report.version},
-            edited_version=report.version + 1,
-            signed_by=by,
-            signed_at=now,
-            updated_by=by,
-            updated_at=now,
-        )
-        _keep_version(report, Action.SIGNED, sections=_bare(report.sections), overrides=kept, by=by)
-        codes = [override["code"] for override in kept]
-        tell(report, "report signed", by=by, request=request, overrides=codes)
-        events.publish(events.ReportSigned(report_id=report.pk))
-    return report
-
-
-def add_addendum(
-    *,
-    report_id: int,
-    text: str,
-    by: User,
-    conclusions: Mapping[str, str] | None = None,
-    request: HttpRequest | None = None,
-) -> Report:
-    """Sign an addition to a signed report; what was signed stays word for word.
-
-    A changed conclusion makes it a correction.
-
-    Raises:
-        ValidationError: no text.
-        IllegalTransition: the report is not signed.
-        UnknownConclusion: a finding that the report does not ask for.
-    """
-    text = clean_text(text).strip()
-    if not text:
-        raise ValidationError("Write what the addendum says.")
-    with transaction.atomic():
-        report = locked(report_id, None)
-        concluded = conclusion_rules.with_values(report.conclusions, conclusions or {})
-        corrects = concluded != report.conclusions
-        event = "correct" if corrects else "append"
-        REPORT.target(report.state, event)
-        now = timezone.now()
-        number = 1 + sum(s["key"].startswith("addendum-") for s in report.sections)
-        added: Section = {
-            "key": f"addendum-{number}",
-            "title": f"Addendum {number}, {by}, {now.day} {now:%b %Y %H:%M} UTC",
-            "text": text,
-            "suggestions": [],
-        }
+        said = {check.code: check.text for check in checks}
+        kept = [
+            {"code": o.code, "text": said[o.code], "reason": o.reason.strip()}
+            for o in used_overrides(checks, overrides)
+        ]
         REPORT.apply(
             report,
             event,
             expected={"version": report.version},
-            sections=[*report.sections, added],
-            conclusions=concluded,
             edited_version=report.version + 1,
+            signed_by=by,
+            signed_at=now,
+            signed_version=report.version + 1,
+            signed_sections=bare(report.sections),
             updated_by=by,
             updated_at=now,
         )
-        action = Action.CORRECTED if corrects else Action.ADDENDUM
-        _keep_version(report, action, sections=_bare(report.sections), overrides=[], by=by)
-        tell(report, f"report {action.value}", by=by, request=request)
+        keep_version(report, action, overrides=kept, by=by)
+        codes = [override["code"] for override in kept]
+        tell(report, f"report {action.value}", by=by, request=request, overrides=codes)
         events.publish(events.ReportSigned(report_id=report.pk))
     return report
 
 
-def _bare(sections: Sequence[Section]) -> list[dict[str, str]]:
-    """What is signed: text without suggestions."""
-    return [{"key": s["key"], "title": s["title"], "text": s["text"]} for s in sections]
+def require_attending(user: User, what: str) -> None:
+    """Raises PermissionDenied for a resident."""
+    if not signs_finally(user):
+        raise PermissionDenied(f"Residents do not {what} a final report. Ask an attending radiologist.")
 
 
-def _keep_version(
-    report: Report, action: Action, *, sections: list[Any], overrides: list[Any], by: User
-) -> None:
-    assert report.state in SIGNED_REPORT_STATES
-    decisions = {str(finding): verdict.value for finding, verdict in verdicts_of(report.pk).items()}
-    ReportVersion.objects.create(
-        report=report,
-        version=report.version,
-        action=action.value,
-        sections=sections,
-        overrides=overrides,
-        conclusions=report.conclusions,
-        decisions=decisions,
-        at=report.updated_at,
-        by=by,
-    )
-    enter(report, action, by=by)
+def _action(state: str, preliminary: bool) -> Action:
+    if preliminary:
+        return Action.PRELIMINARY
+    return Action.COSIGNED if state == ReportState.PRELIMINARY else Action.SIGNED

@@ -79,7 +79,7 @@ describe("an alert", () => {
       department: "ER",
       time_zone: "UTC",
       idle_timeout_s: 900,
-      site: { name: "", ae_title: "", not_for_clinical_use: true },
+      site: { name: "", ae_title: "", not_for_clinical_use: true, sign_asks_password: false },
     });
     render(
       <MantineProvider env="test">

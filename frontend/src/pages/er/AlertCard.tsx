@@ -145,7 +145,12 @@ export function AlertCard({ patient, alert }: { patient: ErPatient; alert: Alert
               .join(", ")}
           </span>
         </p>
-        {patient.report && <p className={styles.impression}>Report: {patient.report.impression}</p>}
+        {patient.report && (
+          <p className={styles.impression}>
+            {patient.report.state === "preliminary" ? "Preliminary report" : "Report"}:{" "}
+            {patient.report.impression}
+          </p>
+        )}
         <p className={styles.ids}>
           ID {alert.patient.id} · accession {alert.accession_number || "none"}
         </p>

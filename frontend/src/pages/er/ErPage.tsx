@@ -48,7 +48,8 @@ function PatientRow({ patient }: { patient: ErPatient }) {
           <span className={styles.impression}>
             {report.impression || "Signed without an impression"}
             <small>
-              signed by {personName(report.signed_by)}, {formatMoment(report.signed_at)}
+              {report.state === "preliminary" ? "preliminary, " : ""}signed by {personName(report.signed_by)},{" "}
+              {formatMoment(report.signed_at)}
             </small>
           </span>
         ) : (

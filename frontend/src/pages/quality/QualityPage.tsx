@@ -11,6 +11,7 @@ import { useLiveInterval } from "../../live/live";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { casesOf, queueLength, VIEW_WORDS, type Selection, type View } from "./cases";
 import { ModelSummary } from "./ModelSummary";
+import { SignedOver } from "./SignedOver";
 import { ReviewRow, type Judgement } from "./ReviewRow";
 import styles from "./Quality.module.css";
 
@@ -160,6 +161,7 @@ export default function QualityPage() {
             </tbody>
           </table>
         )}
+        <SignedOver />
       </div>
       <PageFooter>
         ↑ ↓ move · A agree · D disagree · 1 2 3 adjudicate · C comment · Enter open the study

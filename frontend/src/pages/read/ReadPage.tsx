@@ -117,7 +117,10 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
   const current = flags.find((finding) => finding.id === selected) ?? flags[0];
   const match = matchOf(uid, bridge.shown, priors);
   const signed = report !== undefined && report.signed_at !== null;
-  const mayDecide = reading.mayEdit && report !== undefined && !signed;
+  const [revising, setRevising] = useState(false);
+  // A draft belongs to who holds the study; a preliminary report is off the list and open to who signs it.
+  const writes = signed ? revising && report.state === "preliminary" : reading.mayEdit;
+  const mayDecide = writes && report !== undefined;
 
   useEffect(() => {
     document.title = "Reading · Firstread";
@@ -262,22 +265,27 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
               {notice}
             </p>
           )}
-          {report && reading.mayEdit && !signed ? (
+          {report && writes ? (
             <ReportEditor
               key={report.id}
               ref={editor}
               report={report}
+              patient={item.patient}
               obstacle={obstacle}
-              onChange={(fresh) => {
+              onChange={show}
+              onSigned={(fresh) => {
+                setRevising(false);
                 show(fresh);
-                if (fresh.signed_at) reading.retry();
+                reading.retry();
               }}
+              onClose={signed ? () => setRevising(false) : null}
             />
           ) : report ? (
             <SignedReport
               report={report}
               mayAddend={hasRole(me, "radiologist")}
               onChange={show}
+              onRevise={hasRole(me, "radiologist") ? () => setRevising(true) : null}
               onNext={hasRole(me, "radiologist") ? () => void next() : null}
             />
           ) : (

@@ -1,14 +1,17 @@
+import { Button } from "@mantine/core";
 import { useEffect, useImperativeHandle, useRef, useState, useSyncExternalStore, type Ref } from "react";
 
 import { explain, Problem } from "../../../api/client";
 import { api } from "../../../api/queries";
-import type { Check, ConclusionValue, Decision, Report } from "../../../api/types";
-import { beforeSignOut, useMe } from "../../../app/session";
+import type { Check, ConclusionValue, Decision, Patient, Report } from "../../../api/types";
+import { beforeSignOut, hasRole, useMe } from "../../../app/session";
+import { formatMoment } from "../../../time/dates";
+import { personName } from "../../../ui/person";
 import { Conclusions } from "./Conclusions";
 import { Conflicts } from "./Conflicts";
 import { DocumentField } from "./DocumentField";
 import { ReportSession } from "./session";
-import { SignBar } from "./SignBar";
+import { SignBar, type SignBarHandle, type SignRequest } from "./SignBar";
 import styles from "./Report.module.css";
 
 export interface EditorHandle {
@@ -22,12 +25,17 @@ export interface EditorHandle {
 interface Props {
   ref?: Ref<EditorHandle>;
   report: Report;
+  /** As the banner of this page shows them: the server refuses to sign for somebody else. */
+  patient: Patient;
   obstacle: string;
   onChange: (report: Report) => void;
+  onSigned: (report: Report) => void;
+  /** Leaves a preliminary report as it was signed; null for a draft. */
+  onClose: (() => void) | null;
 }
 
 /** The draft as one document that saves itself; ends with the signature. */
-export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
+export function ReportEditor({ ref, report, patient, obstacle, onChange, onSigned, onClose }: Props) {
   const me = useMe();
   const [session] = useState(
     () =>
@@ -42,6 +50,7 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
   const [error, setError] = useState("");
   const [signing, setSigning] = useState(false);
   const root = useRef<HTMLElement>(null);
+  const bar = useRef<SignBarHandle>(null);
 
   useEffect(() => session.take(report), [report, session]);
 
@@ -59,12 +68,21 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
     };
   }, [session]);
 
-  const sign = async (overrides: { code: string; reason: string }[]) => {
+  const sign = async ({ overrides, preliminary, password }: SignRequest) => {
     if (signing || obstacle) return;
+    if (me.site.sign_asks_password && !password) {
+      setError("Enter your password below, then sign.");
+      return;
+    }
     setSigning(true);
     setError("");
     try {
-      onChange(await session.run((version) => api.sign(report.id, version, overrides)));
+      const shown = { id: patient.id, name: patient.name };
+      onSigned(
+        await session.run((version) =>
+          api.sign(report.id, { version, overrides, preliminary, password, patient: shown }),
+        ),
+      );
       setChecks([]);
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 422 && problem.document.checks) {
@@ -92,7 +110,7 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
   };
 
   useImperativeHandle(ref, () => ({
-    sign: () => void sign([]),
+    sign: () => bar.current?.sign(),
     focus: () => root.current?.querySelector<HTMLElement>("textarea[data-field=findings], textarea")?.focus(),
     conclude: (value) => {
       const all = state.report.conclusions;
@@ -105,6 +123,12 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
   return (
     <>
       <article ref={root} className={styles.document} aria-label="Report draft">
+        {onClose && (
+          <p className={styles.preliminary} role="status" data-testid="preliminary-note">
+            <b>Preliminary</b>, signed by {personName(report.signed_by)}, {formatMoment(report.signed_at)}.
+            Others see the signed words until you sign. <Button onClick={onClose}>Leave it as it is</Button>
+          </p>
+        )}
         <Conflicts
           report={state.report}
           conflicts={state.conflicts}
@@ -123,13 +147,16 @@ export function ReportEditor({ ref, report, obstacle, onChange }: Props) {
         <Conclusions conclusions={state.report.conclusions} onConclude={conclude} />
       </article>
       <SignBar
+        ref={bar}
+        signs={hasRole(me, "resident") ? "preliminary" : onClose ? "cosign" : "final"}
+        asksPassword={me.site.sign_asks_password}
         status={state.status}
         problem={state.problem}
         checks={checks}
         signing={signing}
         obstacle={obstacle}
         error={error}
-        onSign={(overrides) => void sign(overrides)}
+        onSign={(asked) => void sign(asked)}
       />
     </>
   );

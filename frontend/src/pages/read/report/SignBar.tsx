@@ -1,5 +1,5 @@
 import { Button, Kbd } from "@mantine/core";
-import { useState } from "react";
+import { useImperativeHandle, useRef, useState, type Ref } from "react";
 
 import type { Check } from "../../../api/types";
 import type { SaveStatus } from "./session";
@@ -14,7 +14,24 @@ const STATUS: Record<SaveStatus, string> = {
   conflict: "not saved: choose a text above",
 };
 
+export interface SignRequest {
+  overrides: { code: string; reason: string }[];
+  preliminary: boolean;
+  password: string;
+}
+
+export interface SignBarHandle {
+  sign: () => void;
+}
+
+/** What a signature of this reader makes of the report. */
+export type Signs = "preliminary" | "final" | "cosign";
+const WORDS: Record<Signs, string> = { preliminary: "Sign preliminary", final: "Sign", cosign: "Co-sign" };
+
 interface Props {
+  ref?: Ref<SignBarHandle>;
+  signs: Signs;
+  asksPassword: boolean;
   status: SaveStatus;
   problem: string;
   checks: readonly Check[];
@@ -22,15 +39,26 @@ interface Props {
   /** Why it may not be signed now (images of another study); empty when it may. */
   obstacle: string;
   error: string;
-  onSign: (overrides: { code: string; reason: string }[]) => void;
+  onSign: (request: SignRequest) => void;
 }
 
 /** The last line of the report: whether it is saved, what stands open, and the signature. */
-export function SignBar({ status, problem, checks, signing, obstacle, error, onSign }: Props) {
+export function SignBar(props: Props) {
+  const { ref, signs, asksPassword, status, problem, checks, signing, obstacle, error, onSign } = props;
   const [reasons, setReasons] = useState<Record<string, string>>({});
   const asked = checks.filter((check) => check.overridable && check.blocking);
   const fixed = checks.filter((check) => !check.overridable && check.blocking);
   const notes = checks.filter((check) => !check.blocking);
+  const [password, setPassword] = useState("");
+  const field = useRef<HTMLInputElement>(null);
+  const [wet, setWet] = useState(false);
+  const sign = (overrides: SignRequest["overrides"] = [], asked = false) => {
+    const preliminary = asked || signs === "preliminary";
+    setWet(preliminary);
+    if (asksPassword && password === "") field.current?.focus();
+    onSign({ overrides, preliminary, password });
+  };
+  useImperativeHandle(ref, () => ({ sign: () => sign() }));
   const complete = asked.every((check) => (reasons[check.code] ?? "").trim() !== "");
 
   return (
@@ -60,9 +88,11 @@ export function SignBar({ status, problem, checks, signing, obstacle, error, onS
             <Button
               data-testid="sign-anyway"
               disabled={!complete || fixed.length > 0 || signing || obstacle !== ""}
-              onClick={() =>
-                onSign(asked.map(({ code }) => ({ code, reason: (reasons[code] ?? "").trim() })))
-              }
+              onClick={() => {
+                const given = asked.map(({ code }) => ({ code, reason: (reasons[code] ?? "").trim() }));
+                // The checks answered the last try: a wet read stays one.
+                sign(given, wet);
+              }}
             >
               Sign with these reasons
             </Button>
@@ -79,15 +109,39 @@ export function SignBar({ status, problem, checks, signing, obstacle, error, onS
           {STATUS[status]}
           {status === "failed" && `: ${problem}`}
         </span>
+        {asksPassword && (
+          <input
+            ref={field}
+            type="password"
+            className={styles.password}
+            aria-label="Your password, to sign"
+            placeholder="Password to sign"
+            autoComplete="current-password"
+            data-testid="sign-password"
+            value={password}
+            onChange={(event) => setPassword(event.currentTarget.value)}
+            onKeyDown={(event) => event.key === "Enter" && !event.ctrlKey && sign()}
+          />
+        )}
+        {signs === "final" && (
+          <Button
+            data-testid="sign-preliminary"
+            disabled={obstacle !== "" || signing}
+            title="A wet read: others see it as preliminary until it is signed as final"
+            onClick={() => sign([], true)}
+          >
+            Preliminary
+          </Button>
+        )}
         <Button
           variant="filled"
           data-testid="sign"
           loading={signing}
           disabled={obstacle !== ""}
-          onClick={() => onSign([])}
+          onClick={() => sign()}
           rightSection={<Kbd size="xs">Ctrl ↵</Kbd>}
         >
-          Sign
+          {WORDS[signs]}
         </Button>
       </div>
     </div>

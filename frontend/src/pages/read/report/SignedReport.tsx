@@ -1,11 +1,13 @@
-import { Button, Kbd, Textarea } from "@mantine/core";
+import { Button, Kbd, PasswordInput, Textarea } from "@mantine/core";
 import { useState } from "react";
 
 import { explain } from "../../../api/client";
 import { api } from "../../../api/queries";
 import type { Report } from "../../../api/types";
 import { formatMoment } from "../../../time/dates";
+import { hasRole, useMe } from "../../../app/session";
 import { personName } from "../../../ui/person";
+import { ChangeForm } from "./ChangeForm";
 import { Deliveries } from "./Deliveries";
 import { Paper } from "./Paper";
 import { Conclusions } from "./Conclusions";
@@ -13,21 +15,30 @@ import styles from "./Report.module.css";
 
 const STATES: Record<Report["state"], string> = {
   draft: "Draft",
+  preliminary: "Preliminary",
   final: "Final",
   addendum: "Final with addendum",
   corrected: "Corrected",
+  amended: "Amended",
 };
 
 interface Props {
   report: Report;
   mayAddend: boolean;
   onChange: (report: Report) => void;
+  /** Opens a preliminary report to change or co-sign it. */
+  onRevise: (() => void) | null;
   onNext: (() => void) | null;
 }
 
 /** A report as text: after the signature, or for those who only read. */
-export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
-  const [writing, setWriting] = useState(false);
+export function SignedReport({ report, mayAddend, onChange, onRevise, onNext }: Props) {
+  const me = useMe();
+  const [form, setForm] = useState<"none" | "addendum" | "change">("none");
+  const writing = form === "addendum";
+  const preliminary = report.state === "preliminary";
+  const attending = mayAddend && !hasRole(me, "resident");
+  const [password, setPassword] = useState("");
   const [text, setText] = useState("");
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
@@ -37,9 +48,9 @@ export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
     setBusy(true);
     setError("");
     try {
-      onChange(await api.addendum(report.id, text.trim()));
+      onChange(await api.addendum(report.id, text.trim(), password));
       setText("");
-      setWriting(false);
+      setForm("none");
     } catch (problem) {
       setError(explain(problem));
     } finally {
@@ -69,6 +80,15 @@ export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
               error={error || undefined}
             />
             <div className={styles.choices}>
+              {me.site.sign_asks_password && (
+                <PasswordInput
+                  aria-label="Your password, to sign"
+                  placeholder="Password to sign"
+                  autoComplete="current-password"
+                  value={password}
+                  onChange={(event) => setPassword(event.currentTarget.value)}
+                />
+              )}
               <Button
                 variant="filled"
                 data-testid="addendum-sign"
@@ -78,9 +98,21 @@ export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
               >
                 Sign the addendum
               </Button>
-              <Button onClick={() => setWriting(false)}>Close</Button>
+              <Button onClick={() => setForm("none")}>Close</Button>
             </div>
           </section>
+        )}
+        {form === "change" && (
+          <ChangeForm
+            report={report}
+            username={me.username}
+            asksPassword={me.site.sign_asks_password}
+            onChange={(fresh) => {
+              onChange(fresh);
+              setForm("none");
+            }}
+            onClose={() => setForm("none")}
+          />
         )}
       </article>
       <div className={styles.signBar}>
@@ -94,14 +126,24 @@ export function SignedReport({ report, mayAddend, onChange, onNext }: Props) {
         {signed && <Deliveries reportId={report.id} mayRetry={mayAddend} />}
         {signed && (
           <div className={styles.signLine}>
-            {mayAddend && !writing && (
-              <Button data-testid="addendum" onClick={() => setWriting(true)}>
-                Add an addendum
+            {preliminary && onRevise && (
+              <Button variant="filled" data-testid="revise" onClick={onRevise}>
+                {attending ? "Change or co-sign" : "Change"}
               </Button>
+            )}
+            {!preliminary && attending && form === "none" && (
+              <>
+                <Button data-testid="addendum" onClick={() => setForm("addendum")}>
+                  Add an addendum
+                </Button>
+                <Button data-testid="change" onClick={() => setForm("change")}>
+                  Correct or amend
+                </Button>
+              </>
             )}
             {onNext && (
               <Button
-                variant="filled"
+                variant={preliminary ? "default" : "filled"}
                 data-testid="next"
                 onClick={onNext}
                 rightSection={<Kbd size="xs">N</Kbd>}
