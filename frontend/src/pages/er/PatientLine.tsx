@@ -46,6 +46,7 @@ export function aiWords(patient: ErPatient): { tone: ReturnType<typeof aiLine>["
     case "not_applicable":
       return { tone, text: `has not analysed: no model for this study${because}` };
     case "done":
+    case "hidden":
       return { tone, text };
   }
 }
