@@ -27,7 +27,7 @@ from worklist.alerts import tasks as alert_tasks
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState, Communication
 from worklist.quality import services as quality
 from worklist.quality.models import Review
-from worklist.queue import claims, grouping, handovers, ranking
+from worklist.queue import claims, grouping, handovers, ledger, ranking
 from worklist.queue.models import UNREAD_STATES, Handover, ItemState, WorklistItem
 from worklist.reading.selectors import blindness
 from worklist.reports import documents, tasks
@@ -330,6 +330,7 @@ def repair() -> None:
     for study_id, signed_at in signed.values_list("study_id", "signed_at"):
         assert signed_at is not None
         claims.mark_signed(study_id=study_id, signed_at=signed_at)
+    ledger.settle_lost()
     compare_missing()
     documents.store_missing_report_documents()
     encapsulated.store_missing()

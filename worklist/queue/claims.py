@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from foundation.accounts.models import User
 from foundation.transitions import IllegalTransition, LostRace
+from worklist.queue import ledger
 from worklist.queue.acts import NOBODY, lock, record, write
 from worklist.queue.holding import NOT_HELD
 from worklist.queue.models import ItemEvent, ItemState, WorklistItem
@@ -115,9 +116,11 @@ def mark_signed(*, study_id: int, signed_at: datetime) -> None:
         item = WorklistItem.objects.get(study_id=study_id)
         if item.state == ItemState.SIGNED:
             return
+        read_from = item.claimed_at or item.first_opened_at
         try:
             with transaction.atomic():
                 ITEM.apply(item, "sign", signed_at=signed_at, **NOBODY)
+                ledger.settle(item=item, read_from=read_from, at=signed_at)
                 tell(item)
             return
         except LostRace:

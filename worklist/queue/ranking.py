@@ -14,7 +14,7 @@ from pacs.models import Instance, LocationClass, Order, OrderPriority, Study
 from triage.models import TriagePlan, TriageRun
 from worklist.live.messages import Topic
 from worklist.live.services import announce
-from worklist.queue import grouping
+from worklist.queue import grouping, ledger
 from worklist.queue.ai import AiState, ai_state_of
 from worklist.queue.models import UNREAD_STATES, ItemState, RankChange, WorklistItem
 from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, Raised, Reason, higher, rank
@@ -25,7 +25,12 @@ SWEEP_BATCH = 200
 
 
 def place(
-    *, study_id: int, cause: str, tell_anyway: bool = False, policy: Policy = DEFAULT_POLICY
+    *,
+    study_id: int,
+    cause: str,
+    tell_anyway: bool = False,
+    promotes: bool = True,
+    policy: Policy = DEFAULT_POLICY,
 ) -> WorklistItem:
     """Put the study on the worklist, or rank it anew; returns its item.
 
@@ -36,6 +41,8 @@ def place(
         study_id: the study.
         cause: for the history, e.g. "order received".
         tell_anyway: something else that the list shows changed (images, a result), so raise the version.
+        promotes: a move up is one study passing others, and the ledger says whom; False when a new policy
+            moves all.
         policy: minutes; see worklist.queue.priority.
     """
     with transaction.atomic():
@@ -50,6 +57,7 @@ def place(
         )
         # The lock comes before order and runs are read: whoever waits for it reads newer ones.
         item = WorklistItem.objects.select_for_update().get(pk=item.pk)
+        stood_at = None if created else item.due_at
         values, cause = _rank_values(item, policy), "arrived" if created else cause
         changed = [name for name, value in values.items() if getattr(item, name) != value]
         regrouped = grouping.keep(item, study, values.get("location_class", item.location_class))
@@ -67,6 +75,8 @@ def place(
                 due_at=item.due_at,
                 reasons=item.reasons,
             )
+            if promotes:
+                ledger.record(item=item, stood_at=stood_at, cause=cause, policy=policy)
         if changed or created or regrouped or tell_anyway:
             tell(item)
     return item
