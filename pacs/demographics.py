@@ -40,6 +40,15 @@ def age_text(patient_age: str, birth_date: str, study_date: str) -> str | None:
     return f"{days // 7} W" if days >= 14 else f"{days} D"
 
 
+def age_years(patient_age: str, birth_date: str, study_date: str) -> float | None:
+    """The age that `age_text` says, in years."""
+    text = age_text(patient_age, birth_date, study_date)
+    if text is None:
+        return None
+    number, unit = text.split()
+    return int(number) / {"Y": 1, "M": 12, "W": 52.18, "D": 365.25}[unit]
+
+
 def _parse(value: str) -> date | None:
     match = re.fullmatch(r"(\d{4})\.?(\d{2})\.?(\d{2})", value.strip())
     if match is None:

@@ -28,6 +28,7 @@ from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState, Communi
 from worklist.quality import services as quality
 from worklist.quality.models import Review
 from worklist.queue import claims, grouping, handovers, ledger, ranking
+from worklist.queue import tasks as queue_tasks
 from worklist.queue.models import UNREAD_STATES, Handover, ItemState, WorklistItem
 from worklist.reading.selectors import blindness
 from worklist.reports import documents, tasks
@@ -200,6 +201,11 @@ def report_is_signed(event: events.ReportSigned) -> None:
         claims.mark_signed(study_id=report.study_id, signed_at=report.signed_at)
 
 
+def follow_policy() -> None:
+    """Another policy is in force: workers rank the open list anew, the sweep does it otherwise."""
+    enqueue(queue_tasks.follow_policy)
+
+
 def report_becomes_a_document(event: events.ReportSigned) -> None:
     """A worker puts the DICOM SR into the archive; signing does not wait for it."""
     enqueue(tasks.store_documents, event.report_id)
@@ -320,6 +326,7 @@ def hand_over(
 def repair() -> None:
     """Do what no event did. Cheap when there is nothing to do."""
     ranking.place_lost()
+    ranking.follow_policy()
     alerts.raise_missing()
     reports.refresh_behind()
     signed = Report.objects.filter(

@@ -12,6 +12,7 @@ from django.utils import timezone
 from pacs.models import LocationClass, OrderPriority
 from worklist.api import blinding
 from worklist.api.auditing import caller
+from worklist.queue import search
 from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD_STATES, AiStatus, ItemFlag, ItemState, WorklistItem
 from worklist.queue.sharing import for_reader
@@ -62,16 +63,7 @@ class WorklistFilter(django_filters.FilterSet):
         return queryset.filter(state__in=UNREAD_STATES)
 
     def filter_search(self, queryset: Any, name: str, value: str) -> Any:
-        for word in value.replace("^", " ").split():
-            queryset = queryset.filter(
-                Q(study__patient__patient_name__icontains=word)
-                | Q(study__patient__patient_id__icontains=word)
-                | Q(study__accession_number__icontains=word)
-                | Q(study__study_description__icontains=word)
-                | Q(study__order__accession_number__icontains=word)
-                | Q(study__order__reason_for_exam__icontains=word)
-            )
-        return queryset
+        return queryset.filter(search.holds(search.words_of(value)))
 
     def filter_ai_status(self, queryset: Any, name: str, value: Sequence[str]) -> Any:
         return blinding.with_status(queryset, caller(self.request), value) if value else queryset

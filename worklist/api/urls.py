@@ -14,6 +14,8 @@ from worklist.api.fatigue import AlertFatigue, QuietViewSet
 from worklist.api.handovers import HandoverViewSet
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet, SignedOver
+from worklist.api.priority_policies import PriorityPolicyViewSet
+from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.readers import Readers
 from worklist.api.reading import LookViewSet, ReadingModeViewSet, StudyFirstLook, StudyReading
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
@@ -43,6 +45,7 @@ router.register("handovers", HandoverViewSet, basename="handovers")
 router.register("simulations", SimulationViewSet, basename="simulations")
 router.register("looks", LookViewSet, basename="looks")
 router.register("reading-modes", ReadingModeViewSet, basename="reading-modes")
+router.register("priority-policies", PriorityPolicyViewSet, basename="priority-policies")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [

@@ -43,6 +43,21 @@ def ai_state_of(study: Study) -> AiState:
     )
 
 
+def findings_by_study(study_ids: Sequence[int]) -> dict[int, tuple[AiFinding, ...]]:
+    """The findings that raise each of several studies, in a constant number of queries."""
+    runs = (
+        TriageRun.objects.filter(study_id__in=study_ids, model_state=ModelState.LIVE)
+        .select_related("model")
+        .prefetch_related("findings__prior_finding__run__study")
+        .defer("input_instance_uids", "model__config")
+        .order_by("pk")
+    )
+    by_study: dict[int, list[TriageRun]] = {}
+    for run in runs:
+        by_study.setdefault(run.study_id, []).append(run)
+    return {study_id: _rank_findings(of_study) for study_id, of_study in by_study.items()}
+
+
 def _spoken(runs: Sequence[TriageRun]) -> list[int]:
     return [finding.pk for run in speaking_runs(runs) for finding in run.findings.all()]
 

@@ -9,4 +9,4 @@ class QueueConfig(AppConfig):
     def ready(self) -> None:
         from worklist.queue import signals
 
-        signals.connect()
+        signals.connect(self)

@@ -6,6 +6,7 @@ and the arrival; AI may bring it forward, never push it back:
     base = arrived + min(target of priority and location, maximum wait of the priority class)
     base = min(base, raised + min(target of the class raised to, its maximum wait))   where a reader raised it
     due  = min(base, known + minutes of the finding's criticality)      known = when the finding was known
+    due  = min(due, arrived + minutes of the patient's age)             where the policy names that age
 
 So three things hold for any input (proven for arbitrary policies in tests/worklist/queue):
 
@@ -43,6 +44,15 @@ def _default_targets() -> dict[str, dict[str, float]]:
 
 
 @dataclass(frozen=True)
+class AgeBound:
+    """Patients from `from_years` (included) to `below_years` (excluded) are due within `minutes` of arrival."""
+
+    from_years: float
+    below_years: float
+    minutes: float
+
+
+@dataclass(frozen=True)
 class Policy:
     """Service levels in minutes. A changed policy is a new version.
 
@@ -53,6 +63,7 @@ class Policy:
         maximum_wait_minutes: priority class -> longest wait that may ever be asked of a study.
         finding_minutes: criticality -> minutes from knowing the finding to reading; a criticality that
             is not named promotes nothing.
+        ages: bounds for ages of patients; like findings they only promote. None in the shipped policy.
     """
 
     version: str = "2026-1"
@@ -62,6 +73,7 @@ class Policy:
         default_factory=lambda: {"stat": 60, "asap": 240, "routine": 1440}
     )
     finding_minutes: Mapping[str, float] = field(default_factory=lambda: {"critical": 10, "urgent": 60})
+    ages: tuple[AgeBound, ...] = ()
 
     def __post_init__(self) -> None:
         for location in LOCATIONS:
@@ -76,6 +88,8 @@ class Policy:
             raise ValueError("Minutes of findings must be positive and grow from critical to normal.")
         if self.minutes_without_order <= 0:
             raise ValueError("Minutes without an order must be positive.")
+        if any(not 0 <= age.from_years < age.below_years or age.minutes <= 0 for age in self.ages):
+            raise ValueError("Ages must grow from 0 years, and their minutes be positive.")
 
 
 DEFAULT_POLICY = Policy()
@@ -145,6 +159,7 @@ def rank(
     arrived_at: datetime,
     order: OrderUrgency | None,
     findings: Iterable[AiFinding] = (),
+    age_years: float | None = None,
     policy: Policy = DEFAULT_POLICY,
     raised: Raised | None = None,
 ) -> Rank:
@@ -154,6 +169,7 @@ def rank(
         arrived_at: when its first instance was stored.
         order: priority and location, or None while no order is known.
         findings: those of live models at or above their rank threshold.
+        age_years: the patient's age at the time of the study; None when nobody knows.
         policy: minutes.
         raised: what a reader said of its urgency. Its minutes count from that moment, so that a study
             raised late stands behind whatever is overdue already.
@@ -165,6 +181,11 @@ def rank(
         base, reason = _raise(raised, base, arrived_at, order, policy)
         reasons.append(reason)
     due = base
+    for age in policy.ages:
+        by_age = arrived_at + timedelta(minutes=age.minutes)
+        if age_years is not None and age.from_years <= age_years < age.below_years and by_age < base:
+            reasons.append(_by_age(age, base - by_age))
+            due = min(due, by_age)
     for finding in sorted(findings, key=lambda f: (-f.probability, f.meaning)):
         promoted = _promoted(finding, arrived_at, policy)
         if promoted is not None and promoted < base:
@@ -232,6 +253,15 @@ def _promotion(finding: AiFinding, sooner: timedelta, policy: Policy) -> Reason:
     minutes = max(1, round(sooner.total_seconds() / 60))
     text = f"{_flag(finding)}, due within {within} of the result ({in_words(minutes)} sooner)"
     return Reason(code="ai_finding", text=text, minutes=-minutes)
+
+
+def _by_age(age: AgeBound, sooner: timedelta) -> Reason:
+    minutes = max(1, round(sooner.total_seconds() / 60))
+    text = (
+        f"Patient of {age.from_years:g} to below {age.below_years:g} years, due within "
+        f"{in_words(age.minutes)} of arrival ({in_words(minutes)} sooner)"
+    )
+    return Reason(code="age", text=text, minutes=-minutes)
 
 
 def in_words(minutes: float) -> str:

@@ -10,14 +10,15 @@ from django.db.models import CharField, Exists, ExpressionWrapper, F, OuterRef, 
 from django.utils import timezone
 
 from foundation.events import WorklistItemChanged, publish
+from pacs.demographics import age_years
 from pacs.models import Instance, LocationClass, Order, OrderPriority, Study
 from triage.models import TriagePlan, TriageRun
 from worklist.live.messages import Topic
 from worklist.live.services import announce
-from worklist.queue import grouping, ledger
+from worklist.queue import grouping, ledger, policies, search
 from worklist.queue.ai import AiState, ai_state_of
 from worklist.queue.models import UNREAD_STATES, ItemState, RankChange, WorklistItem
-from worklist.queue.priority import DEFAULT_POLICY, OrderUrgency, Policy, Raised, Reason, higher, rank
+from worklist.queue.priority import OrderUrgency, Policy, Raised, Reason, higher, rank
 
 # Clocks of several machines differ: news is looked for again until it is this old.
 CLOCK_TOLERANCE = timedelta(seconds=30)
@@ -30,7 +31,7 @@ def place(
     cause: str,
     tell_anyway: bool = False,
     promotes: bool = True,
-    policy: Policy = DEFAULT_POLICY,
+    policy: Policy | None = None,
 ) -> WorklistItem:
     """Put the study on the worklist, or rank it anew; returns its item.
 
@@ -43,7 +44,7 @@ def place(
         tell_anyway: something else that the list shows changed (images, a result), so raise the version.
         promotes: a move up is one study passing others, and the ledger says whom; False when a new policy
             moves all.
-        policy: minutes; see worklist.queue.priority.
+        policy: minutes; the active ones unless told.
     """
     with transaction.atomic():
         study = Study.objects.select_related("order").get(pk=study_id)
@@ -56,7 +57,10 @@ def place(
             },
         )
         # The lock comes before order and runs are read: whoever waits for it reads newer ones.
-        item = WorklistItem.objects.select_for_update().get(pk=item.pk)
+        locked = WorklistItem.objects.select_for_update(of=("self",)).select_related("study__patient")
+        item = locked.get(pk=item.pk)
+        # Read under the lock: a policy that became active meanwhile is not missed.
+        policy = policy or policies.active()
         stood_at = None if created else item.due_at
         values, cause = _rank_values(item, policy), "arrived" if created else cause
         changed = [name for name, value in values.items() if getattr(item, name) != value]
@@ -104,6 +108,19 @@ def place_lost(limit: int = SWEEP_BATCH) -> int:
     return len(missing) + len(behind)
 
 
+def follow_policy(limit: int = SWEEP_BATCH) -> int:
+    """Rank anew what another policy than the active one ranked, the most urgent first; returns how many.
+
+    One transaction an item, so that readers and results never wait for the whole list. Safe to run twice.
+    """
+    policy = policies.active()
+    behind = WorklistItem.objects.filter(state__in=UNREAD_STATES).exclude(policy_version=policy.version)
+    study_ids = list(behind.order_by("due_at", "arrived_at", "pk").values_list("study_id", flat=True)[:limit])
+    for study_id in study_ids:
+        place(study_id=study_id, cause=f"policy {policy.version}", promotes=False)
+    return len(study_ids)
+
+
 def _behind_their_news() -> QuerySet[WorklistItem]:
     """Unread items whose order, images or runs changed after the rank was last looked at."""
     study, looked = OuterRef("study_id"), OuterRef("ranked_at")
@@ -125,6 +142,7 @@ def _behind_their_news() -> QuerySet[WorklistItem]:
     )
     return WorklistItem.objects.filter(state__in=UNREAD_STATES).filter(
         Q(ranked_at__isnull=True)
+        | Q(search_text="")
         | Q(study__completed_at__gt=F("ranked_at"))
         | Exists(orders)
         | Exists(runs)
@@ -152,6 +170,7 @@ def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
         "ai_status": ai.status.value,
         "ai_reason": ai.reason[:500],
         "ai_flagged": bool(ai.findings),
+        "search_text": search.text_of(study, order),
     }
     if item.state == ItemState.SIGNED:
         return told | {"reasons": _late_images(item)}
@@ -159,6 +178,7 @@ def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
         arrived_at=item.arrived_at,
         order=OrderUrgency(order.priority, order.location_class) if order else None,
         findings=ai.findings,
+        age_years=age_years(study.patient_age, study.patient.patient_birth_date, study.study_date),
         policy=policy,
         raised=_raised(item),
     )

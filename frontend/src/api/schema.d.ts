@@ -4,126 +4,6 @@
  */
 
 export interface paths {
-    "/api/alert-fatigue/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Per model and site, and by hour of the caller's day. */
-        get: operations["alert_fatigue_retrieve"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-policies/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Every version, the newest first. */
-        get: operations["alert_policies_list"];
-        put?: never;
-        /** @description A draft; 400 says everything that is wrong with it. */
-        post: operations["alert_policies_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-policies/{id}/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description One version. */
-        get: operations["alert_policies_retrieve"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-policies/{id}/activate/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description From now on; alerts that ring already go on by theirs. */
-        post: operations["alert_policies_activate_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-policies/active/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The one in force: a site's own, or the house's. */
-        get: operations["alert_policies_active_retrieve"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-policies/back-to-shipped/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description The house's own policy again. */
-        post: operations["alert_policies_back_to_shipped_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-policies/preview/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description What it would have done with the alerts of the last seven days; changes nothing. */
-        post: operations["alert_policies_preview_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/alerts/": {
         parameters: {
             query?: never;
@@ -175,23 +55,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/alerts/{id}/being-treated/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description The patient of an answered alert is being treated; 409 while nobody has answered. */
-        post: operations["alerts_being_treated_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/alerts/{id}/not-my-patient/": {
         parameters: {
             query?: never;
@@ -201,7 +64,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Tell the next rung at once, or whom the caller names; 409 when somebody answered meanwhile. */
+        /** @description Tell the next rung at once; 409 when somebody answered meanwhile. */
         post: operations["alerts_not_my_patient_create"];
         delete?: never;
         options?: never;
@@ -646,24 +509,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/push-key/": {
+    "/api/priority-policies/": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description Made once per data folder. */
-        get: operations["push_key_retrieve"];
+        /** @description The newest version first. */
+        get: operations["priority_policies_list"];
         put?: never;
-        post?: never;
+        /** @description A draft; 422 lists what keeps the document from being a policy. */
+        post: operations["priority_policies_create"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/push-subscriptions/": {
+    "/api/priority-policies/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One version. */
+        get: operations["priority_policies_retrieve"];
+        put?: never;
+        post?: never;
+        /** @description Forget a draft. */
+        delete: operations["priority_policies_destroy"];
+        options?: never;
+        head?: never;
+        /** @description Other minutes for a draft; 409 when it is none any more. */
+        patch: operations["priority_policies_partial_update"];
+        trace?: never;
+    };
+    "/api/priority-policies/{id}/activate/": {
         parameters: {
             query?: never;
             header?: never;
@@ -672,10 +555,26 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Subscribe this browser; the same browser twice, or of another account before, is one row. */
-        post: operations["push_subscriptions_create"];
-        /** @description Forget this browser; one that is not known is forgotten already. */
-        delete: operations["push_subscriptions_destroy"];
+        /** @description Put a draft in force, with a reason; the open list is ranked anew in the background. */
+        post: operations["priority_policies_activate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priority-policies/{id}/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What this version would do to the list as it stands now; changes nothing. */
+        post: operations["priority_policies_preview_create"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -845,41 +744,6 @@ export interface paths {
         put?: never;
         /** @description Try to file the object again. 409 when it was decided on already. */
         post: operations["quarantine_release_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/quiets/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description The latest first. */
-        get: operations["quiets_list"];
-        put?: never;
-        /** @description Quiet a model's or a finding's known alerts, with a reason and an end. */
-        post: operations["quiets_create"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/quiets/{id}/end/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description It rings again. */
-        post: operations["quiets_end_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1940,6 +1804,14 @@ export interface components {
             comment: string;
             verdict: components["schemas"]["VerdictEnum"];
         };
+        AgeBound: {
+            /** Format: double */
+            from_years: number;
+            /** Format: double */
+            below_years: number;
+            /** Format: double */
+            minutes: number;
+        };
         /**
          * @description * `agree_positive` - agree_positive
          *     * `agree_negative` - agree_negative
@@ -2001,58 +1873,9 @@ export interface components {
             /** Format: date-time */
             acknowledged_at: string | null;
             read_back: string;
-            /** Format: date-time */
-            being_treated_at: string | null;
-            being_treated_by: string;
-            deliveries: components["schemas"]["AlertDelivery"][];
             preview_url: string;
             caption: string;
         };
-        /** @description A message by one channel to one recipient. */
-        AlertDelivery: {
-            channel: string;
-            who: string;
-            round: number;
-            state: components["schemas"]["AlertDeliveryStateEnum"];
-            attempts: number;
-            error: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            sent_at: string | null;
-        };
-        /**
-         * @description * `waiting` - Waiting
-         *     * `sending` - Sending
-         *     * `sent` - Sent
-         *     * `failed` - Given up
-         *     * `withdrawn` - Not needed any more
-         * @enum {string}
-         */
-        AlertDeliveryStateEnum: "waiting" | "sending" | "sent" | "failed" | "withdrawn";
-        AlertPolicyDocument: {
-            /** @description null for the house's own. */
-            id: string | null;
-            version: string;
-            state: components["schemas"]["AlertPolicyDocumentStateEnum"];
-            document: components["schemas"]["PolicyRules"];
-            /** @description Each rule in one sentence. */
-            words: string[];
-            reason: string;
-            created_by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            created_at: string | null;
-            activated_by: components["schemas"]["Person"] | null;
-            /** Format: date-time */
-            activated_at: string | null;
-        };
-        /**
-         * @description * `draft` - Draft
-         *     * `active` - Active
-         *     * `retired` - Retired
-         * @enum {string}
-         */
-        AlertPolicyDocumentStateEnum: "draft" | "active" | "retired";
         /**
          * @description * `raised` - Raised
          *     * `escalated` - Escalated
@@ -2196,56 +2019,12 @@ export interface components {
         CancelShiftRequest: {
             reason: string;
         };
-        /**
-         * @description * `1` - 1
-         *     * `2` - 2
-         *     * `3` - 3
-         * @enum {integer}
-         */
-        CategoryEnum: 1 | 2 | 3;
-        ChannelState: {
-            channel: string;
-            ok: boolean;
-            /** Format: date-time */
-            failing_since: string | null;
-            error: string;
-            /** Format: date-time */
-            last_ok_at: string | null;
-        };
-        /**
-         * @description * `page` - page
-         *     * `push` - push
-         *     * `email` - email
-         *     * `sms` - sms
-         *     * `webhook` - webhook
-         * @enum {string}
-         */
-        ChannelsEnum: "page" | "push" | "email" | "sms" | "webhook";
         Check: {
             code: string;
             text: string;
             blocking: boolean;
             /** @description A blocking check that a stated reason settles. */
             overridable: boolean;
-        };
-        CommunicationDocument: {
-            id: string;
-            study_instance_uid: string;
-            alert: string | null;
-            finding_code: string;
-            subject: string;
-            /** @description ACR: 1 within minutes, 2 within hours, 3 within days. */
-            category: number;
-            caller: components["schemas"]["Person"];
-            told_name: string;
-            told_role: string;
-            method: components["schemas"]["MethodEnum"];
-            read_back: boolean;
-            note: string;
-            /** Format: date-time */
-            told_at: string;
-            /** Format: date-time */
-            recorded_at: string;
         };
         ComparedAnswer: {
             run_id: string;
@@ -2388,8 +2167,6 @@ export interface components {
         DecliningRequest: {
             /** @description Why this is not the caller's patient. */
             reason: string;
-            /** @description User name of whose patient it is. */
-            to?: string;
         };
         DeliveryPayload: {
             text: string;
@@ -2494,37 +2271,6 @@ export interface components {
             preview_url: string;
             report: components["schemas"]["SignedReport"] | null;
         };
-        Fatigue: {
-            /** Format: date-time */
-            since: string;
-            /** Format: date-time */
-            until: string;
-            time_zone: string;
-            rows: components["schemas"]["FatigueRow"][];
-            by_hour: number[];
-            /** @description Only the latest alerts were counted: choose a shorter time. */
-            cut: boolean;
-        };
-        FatigueRow: {
-            model: string;
-            version: string;
-            /** @description Institution Name; empty when none was sent. */
-            site: string;
-            alerts: number;
-            answered: number;
-            unanswered: number;
-            not_rung: number;
-            /** @description By QA's verdict, otherwise by the signed report. */
-            true: number;
-            false: number;
-            /** @description Not read yet, or nobody could say. */
-            undecided: number;
-            /**
-             * Format: double
-             * @description From alert to acknowledgement.
-             */
-            median_minutes: number | null;
-        };
         Finding: {
             id: string;
             code: string;
@@ -2571,6 +2317,14 @@ export interface components {
         FirstLookRequest: {
             /** @description What the reader sees, before AI is shown. */
             impression: string;
+        /** @description A criticality without minutes promotes nothing. */
+        FindingMinutes: {
+            /** Format: double */
+            critical?: number;
+            /** Format: double */
+            urgent?: number;
+            /** Format: double */
+            normal?: number;
         };
         FlagRequestRequest: {
             kind: components["schemas"]["ItemFlagKindEnum"];
@@ -2602,14 +2356,6 @@ export interface components {
             username: string;
             reason: string;
         };
-        /**
-         * @description * `department` - department
-         *     * `er` - er
-         *     * `readers` - readers
-         *     * `on_call` - on_call
-         * @enum {string}
-         */
-        GroupEnum: "department" | "er" | "readers" | "on_call";
         GroupName: {
             id: string;
             name: string;
@@ -2774,6 +2520,13 @@ export interface components {
             impression: string;
             /** Format: date-time */
             ai_shown_at: string | null;
+        MaximumWaits: {
+            /** Format: double */
+            stat: number;
+            /** Format: double */
+            asap: number;
+            /** Format: double */
+            routine: number;
         };
         Me: {
             username: string;
@@ -2988,27 +2741,6 @@ export interface components {
             /** @default  */
             name: string;
         };
-        NewAlertPolicyRequest: {
-            version: string;
-            document: components["schemas"]["PolicyRulesRequest"];
-        };
-        NewCommunicationRequest: {
-            study_instance_uid: string;
-            finding_code?: string;
-            /** @description What was told. */
-            subject: string;
-            category?: components["schemas"]["CategoryEnum"];
-            told_name: string;
-            told_role?: string;
-            method: components["schemas"]["MethodEnum"];
-            read_back?: boolean;
-            note?: string;
-            /**
-             * Format: date-time
-             * @description Now, when it is left out.
-             */
-            told_at?: string;
-        };
         NewDestinationRequest: {
             name: string;
             kind: components["schemas"]["DestinationKindEnum"];
@@ -3038,18 +2770,6 @@ export interface components {
         };
         NewMemberRequest: {
             username: string;
-        };
-        NewQuietRequest: {
-            model?: number | null;
-            finding_code?: string;
-            department?: string;
-            institution?: string;
-            reason: string;
-            /**
-             * Format: date-time
-             * @description Within seven days.
-             */
-            expires_at: string;
         };
         NewReadingGroupRequest: {
             name: string;
@@ -3319,21 +3039,6 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Alert"][];
         };
-        PaginatedAlertPolicyDocumentList: {
-            /** @example 123 */
-            count: number;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=4
-             */
-            next?: string | null;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=2
-             */
-            previous?: string | null;
-            results: components["schemas"]["AlertPolicyDocument"][];
-        };
         PaginatedArchiveStudyList: {
             /** @example 123 */
             count: number;
@@ -3348,21 +3053,6 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["ArchiveStudy"][];
-        };
-        PaginatedCommunicationDocumentList: {
-            /** @example 123 */
-            count: number;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=4
-             */
-            next?: string | null;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=2
-             */
-            previous?: string | null;
-            results: components["schemas"]["CommunicationDocument"][];
         };
         PaginatedErPatientList: {
             /** @example 123 */
@@ -3469,6 +3159,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Order"][];
         };
+        PaginatedPriorityPolicyList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["PriorityPolicy"][];
+        };
         PaginatedQuarantinedList: {
             /** @example 123 */
             count: number;
@@ -3483,21 +3188,6 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Quarantined"][];
-        };
-        PaginatedQuietDocumentList: {
-            /** @example 123 */
-            count: number;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=4
-             */
-            next?: string | null;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?page=2
-             */
-            previous?: string | null;
-            results: components["schemas"]["QuietDocument"][];
         };
         PaginatedReaderList: {
             /** @example 123 */
@@ -3701,6 +3391,10 @@ export interface components {
             /** @description IANA name; empty means the browser's. */
             time_zone?: string;
         };
+        PatchedPriorityPolicyChangeRequest: {
+            /** @description As PolicyDocument. */
+            document?: unknown;
+        };
         PatchedReadingGroupChangeRequest: {
             name?: string;
             description?: string;
@@ -3741,63 +3435,53 @@ export interface components {
             chosen_series_instance_uid: string;
             series: components["schemas"]["ConsideredSeries"][];
         };
+        /** @description All in minutes. */
+        PolicyDocument: {
+            target_minutes: components["schemas"]["Targets"];
+            /** Format: double */
+            minutes_without_order: number;
+            maximum_wait_minutes: components["schemas"]["MaximumWaits"];
+            finding_minutes: components["schemas"]["FindingMinutes"];
+            ages?: components["schemas"]["AgeBound"][];
+        };
+        /** @description A study without anything that names its patient. */
+        PolicyMove: {
+            priority_class: components["schemas"]["OrderPriorityEnum"];
+            location_class: components["schemas"]["LocationClassEnum"];
+            modality: string;
+            ai_flagged: boolean;
+            /** Format: date-time */
+            arrived_at: string;
+            place_now: number;
+            place_then: number;
+            /** Format: date-time */
+            due_now: string;
+            /** Format: date-time */
+            due_then: string;
+        };
+        /** @description RFC 9457. */
+        PolicyNotValid: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            troubles: components["schemas"]["PolicyTrouble"][];
+        };
         PolicyPreview: {
-            days: number;
-            alerts: number;
-            /** @description Alerts that would have climbed another ladder. */
-            changed: number;
-            rules: components["schemas"]["PreviewRule"][];
+            /** @description Unread studies. */
+            open: number;
+            /** @description Of these the most urgent, that were looked at. */
+            looked_at: number;
+            up: number;
+            down: number;
+            sooner: number;
+            later: number;
+            examples: components["schemas"]["PolicyMove"][];
         };
-        PolicyPreviewRequestRequest: {
-            document: components["schemas"]["PolicyRulesRequest"];
-        };
-        PolicyRule: {
-            name: string;
-            /** @description Empty: all. */
-            finding_codes: string[];
-            /** @description Empty: all. */
-            departments: string[];
-            /** @description Empty: all. */
-            locations: components["schemas"]["LocationsEnum"][];
-            rungs: components["schemas"]["PolicyRung"][];
-        };
-        PolicyRuleRequest: {
-            name: string;
-            /** @description Empty: all. */
-            finding_codes: string[];
-            /** @description Empty: all. */
-            departments: string[];
-            /** @description Empty: all. */
-            locations: components["schemas"]["LocationsEnum"][];
-            rungs: components["schemas"]["PolicyRungRequest"][];
-        };
-        PolicyRules: {
-            rules: components["schemas"]["PolicyRule"][];
-        };
-        PolicyRulesRequest: {
-            rules: components["schemas"]["PolicyRuleRequest"][];
-        };
-        PolicyRung: {
-            who: components["schemas"]["PolicyWho"][];
-            channels: components["schemas"]["ChannelsEnum"][];
-            /** @description Without an answer, until the next rung. */
-            seconds: number;
-        };
-        PolicyRungRequest: {
-            who: components["schemas"]["PolicyWhoRequest"][];
-            channels: components["schemas"]["ChannelsEnum"][];
-            /** @description Without an answer, until the next rung. */
-            seconds: number;
-        };
-        PolicyWho: {
-            group: components["schemas"]["GroupEnum"];
-            /** @description Of people on call; 1 is called first. */
-            position?: number;
-        };
-        PolicyWhoRequest: {
-            group: components["schemas"]["GroupEnum"];
-            /** @description Of people on call; 1 is called first. */
-            position?: number;
+        PolicyTrouble: {
+            /** @description Where, as a path by dots. */
+            field: string;
+            message: string;
         };
         Ppv: {
             /** Format: double */
@@ -3815,13 +3499,6 @@ export interface components {
          * @enum {string}
          */
         PresenceEnum: "present" | "absent";
-        PreviewRule: {
-            name: string;
-            alerts: number;
-            first: string;
-            seconds_to_everybody: number;
-            uncovered: components["schemas"]["Uncovered"][];
-        };
         Prior: {
             study_instance_uid: string;
             /** Format: date */
@@ -3857,16 +3534,41 @@ export interface components {
          * @enum {string}
          */
         PriorComparisonStateEnum: "new" | "known" | "grown" | "not_compared";
+        PriorityPolicy: {
+            id: string;
+            version: string;
+            state: components["schemas"]["PriorityPolicyStateEnum"];
+            document: components["schemas"]["PolicyDocument"];
+            reason: string;
+            created_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            created_at: string;
+            activated_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            activated_at: string | null;
+        };
+        PriorityPolicyDraftRequest: {
+            version?: string;
+            /** @description As PolicyDocument. */
+            document: unknown;
+            reason?: string;
+        };
+        PriorityPolicyReasonRequest: {
+            reason: string;
+        };
+        /**
+         * @description * `draft` - Draft
+         *     * `active` - Active
+         *     * `retired` - Retired
+         * @enum {string}
+         */
+        PriorityPolicyStateEnum: "draft" | "active" | "retired";
         /** @description RFC 9457. */
         Problem: {
             type: string;
             title: string;
             status: number;
             detail: string;
-        };
-        PushKey: {
-            /** @description applicationServerKey, in base64url. */
-            key: string;
         };
         QualitySummary: {
             model: string;
@@ -3910,24 +3612,6 @@ export interface components {
          * @enum {string}
          */
         QuarantinedReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
-        QuietDocument: {
-            id: string;
-            /** @description Id. */
-            model: string | null;
-            model_name: string;
-            finding_code: string;
-            department: string;
-            institution: string;
-            reason: string;
-            by: components["schemas"]["Person"];
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            expires_at: string;
-            /** Format: date-time */
-            ended_at: string | null;
-            stands: boolean;
-        };
         RaiseRequestRequest: {
             to: components["schemas"]["RaiseRequestToEnum"];
             reason: string;
@@ -4524,10 +4208,6 @@ export interface components {
          * @enum {string}
          */
         StudyStateEnum: "receiving" | "complete";
-        Subscribed: {
-            endpoint: string;
-            subscribed: boolean;
-        };
         Suggestion: {
             id: string;
             /** @description AI's words, marked as such. */
@@ -4569,16 +4249,27 @@ export interface components {
             /** Format: date-time */
             claim_expires_at: string | null;
         };
+        Targets: {
+            stat: components["schemas"]["TargetsByLocation"];
+            asap: components["schemas"]["TargetsByLocation"];
+            routine: components["schemas"]["TargetsByLocation"];
+        };
+        TargetsByLocation: {
+            /** Format: double */
+            er: number;
+            /** Format: double */
+            icu: number;
+            /** Format: double */
+            inpatient: number;
+            /** Format: double */
+            outpatient: number;
+        };
         Told: {
             /** Format: date-time */
             at: string;
             who: string;
             channel: string;
             outcome: string;
-        };
-        TreatingRequest: {
-            /** @description Who treats the patient. */
-            name: string;
         };
         TriagePlan: {
             study_instance_uid: string;
@@ -4623,10 +4314,6 @@ export interface components {
         UnassignRequestRequest: {
             /** @default  */
             instead_of: string;
-        };
-        Uncovered: {
-            position: number;
-            alerts: number;
         };
         UndoRequestRequest: {
             /** @description Id of the event, as the action's answer named it. */
@@ -4780,199 +4467,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    alert_fatigue_retrieve: {
-        parameters: {
-            query?: {
-                model?: string;
-                /** @description Thirty days ago, when it is left out. */
-                since?: string;
-                site?: string;
-                /** @description Of the hours; the caller's own, when it is left out. */
-                time_zone?: string;
-                until?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Fatigue"];
-                };
-            };
-        };
-    };
-    alert_policies_list: {
-        parameters: {
-            query?: {
-                /** @description A page number within the paginated result set. */
-                page?: number;
-                /** @description Number of results to return per page. */
-                page_size?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaginatedAlertPolicyDocumentList"];
-                };
-            };
-        };
-    };
-    alert_policies_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewAlertPolicyRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["NewAlertPolicyRequest"];
-                "multipart/form-data": components["schemas"]["NewAlertPolicyRequest"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertPolicyDocument"];
-                };
-            };
-        };
-    };
-    alert_policies_retrieve: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertPolicyDocument"];
-                };
-            };
-        };
-    };
-    alert_policies_activate_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActivationRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["ActivationRequest"];
-                "multipart/form-data": components["schemas"]["ActivationRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertPolicyDocument"];
-                };
-            };
-        };
-    };
-    alert_policies_active_retrieve: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertPolicyDocument"];
-                };
-            };
-        };
-    };
-    alert_policies_back_to_shipped_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ActivationRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["ActivationRequest"];
-                "multipart/form-data": components["schemas"]["ActivationRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertPolicyDocument"];
-                };
-            };
-        };
-    };
-    alert_policies_preview_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PolicyPreviewRequestRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["PolicyPreviewRequestRequest"];
-                "multipart/form-data": components["schemas"]["PolicyPreviewRequestRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PolicyPreview"];
-                };
-            };
-        };
-    };
     alerts_list: {
         parameters: {
             query?: {
@@ -5048,41 +4542,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alert"];
-                };
-            };
-        };
-    };
-    alerts_being_treated_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TreatingRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["TreatingRequest"];
-                "multipart/form-data": components["schemas"]["TreatingRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Alert"];
-                };
-            };
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -6050,9 +5509,14 @@ export interface operations {
             };
         };
     };
-    push_key_retrieve: {
+    priority_policies_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6064,12 +5528,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PushKey"];
+                    "application/json": components["schemas"]["PaginatedPriorityPolicyList"];
                 };
             };
         };
     };
-    push_subscriptions_create: {
+    priority_policies_create: {
         parameters: {
             query?: never;
             header?: never;
@@ -6078,27 +5542,58 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewSubscriptionRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["NewSubscriptionRequest"];
-                "multipart/form-data": components["schemas"]["NewSubscriptionRequest"];
+                "application/json": components["schemas"]["PriorityPolicyDraftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PriorityPolicyDraftRequest"];
+                "multipart/form-data": components["schemas"]["PriorityPolicyDraftRequest"];
             };
         };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriorityPolicy"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyNotValid"];
+                };
+            };
+        };
+    };
+    priority_policies_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Subscribed"];
+                    "application/json": components["schemas"]["PriorityPolicy"];
                 };
             };
         };
     };
-    push_subscriptions_destroy: {
+    priority_policies_destroy: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -6109,6 +5604,97 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    priority_policies_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedPriorityPolicyChangeRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PatchedPriorityPolicyChangeRequest"];
+                "multipart/form-data": components["schemas"]["PatchedPriorityPolicyChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriorityPolicy"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyNotValid"];
+                };
+            };
+        };
+    };
+    priority_policies_activate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriorityPolicyReasonRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PriorityPolicyReasonRequest"];
+                "multipart/form-data": components["schemas"]["PriorityPolicyReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriorityPolicy"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    priority_policies_preview_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
             };
         };
     };
@@ -6385,76 +5971,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReleaseResult"];
-                };
-            };
-        };
-    };
-    quiets_list: {
-        parameters: {
-            query?: {
-                /** @description A page number within the paginated result set. */
-                page?: number;
-                /** @description Number of results to return per page. */
-                page_size?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PaginatedQuietDocumentList"];
-                };
-            };
-        };
-    };
-    quiets_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewQuietRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["NewQuietRequest"];
-                "multipart/form-data": components["schemas"]["NewQuietRequest"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["QuietDocument"];
-                };
-            };
-        };
-    };
-    quiets_end_create: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["QuietDocument"];
                 };
             };
         };

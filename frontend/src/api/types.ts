@@ -79,6 +79,13 @@ export type NewDestination = Shapes["NewDestinationRequest"];
 export type DestinationTrouble = Shapes["DestinationTrouble"];
 export type ReportDelivery = Shapes["ReportDelivery"];
 
+
+export type PriorityPolicy = Shapes["PriorityPolicy"];
+export type PolicyDocument = Shapes["PolicyDocument"];
+export type PolicyPreview = Shapes["PolicyPreview"];
+export type PolicyTrouble = Shapes["PolicyTrouble"];
+
+
 export type Review = Shapes["Review"];
 export type QualitySummary = Shapes["QualitySummary"];
 
@@ -102,4 +109,5 @@ export type ProblemDocument = Pick<Shapes["Problem"], "title" | "status"> &
   Partial<Pick<Shapes["Taken"], "holder" | "claim_expires_at">> &
   Partial<Pick<Shapes["ActionRefused"], "by" | "at" | "row">> &
   Partial<Pick<Shapes["ReportConflict"], "current">> &
+  Partial<Pick<Shapes["PolicyNotValid"], "troubles">> &
   Partial<Pick<Shapes["NotReady"], "checks">>;

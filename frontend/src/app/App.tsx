@@ -24,6 +24,7 @@ const PolicyPage = lazy(() => import("../pages/alerts/PolicyPage"));
 const RotaPage = lazy(() => import("../pages/rota/RotaPage"));
 const SimulationPage = lazy(() => import("../pages/simulation/SimulationPage"));
 const ReadingModesPage = lazy(() => import("../pages/modes/ReadingModesPage"));
+const PriorityPage = lazy(() => import("../pages/policies/PriorityPage"));
 const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
 
 function NotYours({ home }: { home: string }) {
@@ -81,6 +82,7 @@ function Pages() {
           <Route path="/alert-fatigue">{guard("/alert-fatigue", <FatiguePage />)}</Route>
           <Route path="/policies/alerts">{guard("/policies/alerts", <PolicyPage />)}</Route>
           <Route path="/reading-modes">{guard("/reading-modes", <ReadingModesPage />)}</Route>
+          <Route path="/policies/priority">{guard("/policies/priority", <PriorityPage />)}</Route>
           <Route path="/guide">
             <GuidePage />
           </Route>

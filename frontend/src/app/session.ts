@@ -55,6 +55,12 @@ export const places: readonly Place[] = [
     department: true,
   },
   { path: "/reading-modes", label: "Reading modes", roles: ["pacs_administrator"], department: true },
+  {
+    path: "/policies/priority",
+    label: "Priority",
+    roles: ["pacs_administrator", "radiologist", "qa_reviewer"],
+    department: true,
+  },
   { path: "/guide", label: "Guide", roles: [] },
 ];
 

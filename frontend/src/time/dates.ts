@@ -87,3 +87,9 @@ export function fromLocalInput(text: string): number {
   const exact = found.filter((one) => toLocalInput(one) === text);
   return exact.length > 0 ? Math.min(...exact) : Math.max(...found);
 }
+
+/** The calendar day in the user's zone, as the API takes it: "2026-11-24". */
+export function today(now: number = Date.now()): string {
+  const p = parts(now, { year: "numeric", month: "2-digit", day: "2-digit" });
+  return `${p.year ?? ""}-${p.month ?? ""}-${p.day ?? ""}`;
+}

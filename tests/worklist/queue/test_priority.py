@@ -15,6 +15,7 @@ from worklist.queue.priority import (
     DEFAULT_POLICY,
     LOCATIONS,
     PRIORITIES,
+    AgeBound,
     AiFinding,
     OrderUrgency,
     Policy,
@@ -37,6 +38,12 @@ def policies(draw: st.DrawFn) -> Policy:
         target_minutes={p: {loc: columns[loc][n] for loc in LOCATIONS} for n, p in enumerate(PRIORITIES)},
         maximum_wait_minutes=dict(zip(PRIORITIES, growing(3), strict=True)),
         minutes_without_order=draw(st.floats(1, 5000)),
+        ages=tuple(
+            AgeBound(low, low + span, minutes)
+            for low, span, minutes in draw(
+                st.lists(st.tuples(st.floats(0, 90), st.floats(1, 60), st.floats(1, 5000)), max_size=3)
+            )
+        ),
         finding_minutes={c: findings[c] for c in CRITICALITIES[: draw(st.integers(0, 3))]},
     )
 
@@ -51,34 +58,46 @@ findings = st.builds(
     known_at=times,
 )
 some_findings = st.lists(findings, max_size=4)
+some_age = st.none() | st.floats(0, 120)
 
 
-@given(policies(), times, orders, some_findings)
-def test_ai_never_puts_a_study_below_where_its_order_puts_it(policy, arrived, order, found):
-    answer = rank(arrived_at=arrived, order=order, findings=found, policy=policy)
+@given(policies(), times, orders, some_findings, some_age)
+def test_ai_never_puts_a_study_below_where_its_order_puts_it(policy, arrived, order, found, age):
+    answer = rank(arrived_at=arrived, order=order, findings=found, age_years=age, policy=policy)
     alone = rank(arrived_at=arrived, order=order, policy=policy)
     assert answer.due <= answer.due_without_ai == alone.due
     assert answer.due > arrived
 
 
-@given(policies(), times, orders, some_findings)
-def test_no_deadline_lies_beyond_the_maximum_wait_of_the_class(policy, arrived, order, found):
-    answer = rank(arrived_at=arrived, order=order, findings=found, policy=policy)
+@given(policies(), times, orders, some_findings, some_age)
+def test_no_deadline_lies_beyond_the_maximum_wait_of_the_class(policy, arrived, order, found, age):
+    answer = rank(arrived_at=arrived, order=order, findings=found, age_years=age, policy=policy)
     longest = policy.maximum_wait_minutes[order.priority if order else "routine"]
     assert answer.due_without_ai - arrived <= longest * MINUTE
 
 
-@given(policies(), times, orders, some_findings, times, orders, some_findings)
+@given(policies(), times, orders, some_findings, times, orders, some_findings, some_age, some_age)
 def test_nothing_new_gets_ahead_of_a_study_whose_deadline_has_passed(
-    policy, arrived_a, order_a, found_a, arrived_b, order_b, found_b
+    policy, arrived_a, order_a, found_a, arrived_b, order_b, found_b, age_a, age_b
 ):
     """The bound: promotions made known, and studies that arrive, after A's deadline rank after A."""
-    due_a = rank(arrived_at=arrived_a, order=order_a, findings=found_a, policy=policy).due
+    due_a = rank(arrived_at=arrived_a, order=order_a, findings=found_a, age_years=age_a, policy=policy).due
     known_by_then = [f for f in found_b if f.known_at < due_a]
-    before = rank(arrived_at=arrived_b, order=order_b, findings=known_by_then, policy=policy).due
-    after = rank(arrived_at=arrived_b, order=order_b, findings=found_b, policy=policy).due
+    before = rank(
+        arrived_at=arrived_b, order=order_b, findings=known_by_then, age_years=age_b, policy=policy
+    ).due
+    after = rank(arrived_at=arrived_b, order=order_b, findings=found_b, age_years=age_b, policy=policy).due
     if arrived_b >= due_a or before > due_a:
         assert after > due_a
+
+
+@given(policies(), times, orders, some_findings, st.floats(0, 120))
+def test_an_age_only_promotes_and_an_unknown_one_changes_nothing(policy, arrived, order, found, age):
+    known = rank(arrived_at=arrived, order=order, findings=found, age_years=age, policy=policy)
+    unknown = rank(arrived_at=arrived, order=order, findings=found, policy=policy)
+    without = rank(arrived_at=arrived, order=order, findings=found, policy=replace(policy, ages=()))
+    assert known.due <= unknown.due == without.due
+    assert (known.due < unknown.due) <= any(reason["code"] == "age" for reason in known.reasons)
 
 
 @given(policies(), times, some_findings, st.sampled_from(LOCATIONS))
