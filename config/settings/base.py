@@ -265,6 +265,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStateEnum": "worklist.reports.outgoing.models.DeliveryState",
         "DestinationKindEnum": "worklist.reports.outgoing.models.DestinationKind",
         "SimulationStateEnum": "worklist.simulation.models.SimulationState",
+        "PriorityPolicyStateEnum": "worklist.queue.models.PolicyState",
         "ReviewStateEnum": "worklist.quality.models.ReviewState",
         "ReadingModeEnum": "worklist.reading.models.Mode",
     },

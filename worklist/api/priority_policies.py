@@ -127,7 +127,7 @@ class PolicyMove(serializers.Serializer):
     due_then = serializers.DateTimeField()
 
 
-class PolicyPreview(serializers.Serializer):
+class PriorityPolicyPreview(serializers.Serializer):
     open = serializers.IntegerField(help_text="Unread studies.")
     looked_at = serializers.IntegerField(help_text="Of these the most urgent, that were looked at.")
     up = serializers.IntegerField()
@@ -203,7 +203,7 @@ class PriorityPolicyViewSet(GenericViewSet[PriorityPolicy]):
         flows.follow_policy()
         return self.retrieve(request, pk)
 
-    @extend_schema(request=None, responses=PolicyPreview)
+    @extend_schema(request=None, responses=PriorityPolicyPreview)
     @action(detail=True, methods=["post"])
     def preview(self, request: Request, pk: str) -> Response:
         """What this version would do to the list as it stands now; changes nothing."""

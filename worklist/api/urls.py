@@ -15,6 +15,7 @@ from worklist.api.handovers import HandoverViewSet
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet, SignedOver
 from worklist.api.priority_policies import PriorityPolicyViewSet
+from worklist.api.pushed_back import PassedBy, PushedBackStudies, PushedBackView
 from worklist.api.quality import QualitySummary, ReviewViewSet
 from worklist.api.readers import Readers
 from worklist.api.reading import LookViewSet, ReadingModeViewSet, StudyFirstLook, StudyReading
@@ -63,6 +64,9 @@ urlpatterns = [
     ),
     path("reports/<int:pk>/pdf/", ReportPdf.as_view(), name="report-pdf"),
     path("quality/signed-over/", SignedOver.as_view(), name="signed-over"),
+    path("pushed-back/", PushedBackView.as_view(), name="pushed-back"),
+    path("pushed-back/studies/", PushedBackStudies.as_view(), name="pushed-back-studies"),
+    path("worklist/<str:study_instance_uid>/passed-by/", PassedBy.as_view(), name="passed-by"),
     path("quality/summary/", QualitySummary.as_view(), name="quality-summary"),
     path("rota/now/", RotaNow.as_view(), name="rota-now"),
     path("rota/gaps/", RotaGaps.as_view(), name="rota-gaps"),

@@ -4,6 +4,126 @@
  */
 
 export interface paths {
+    "/api/alert-fatigue/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Per model and site, and by hour of the caller's day. */
+        get: operations["alert_fatigue_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every version, the newest first. */
+        get: operations["alert_policies_list"];
+        put?: never;
+        /** @description A draft; 400 says everything that is wrong with it. */
+        post: operations["alert_policies_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One version. */
+        get: operations["alert_policies_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/{id}/activate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description From now on; alerts that ring already go on by theirs. */
+        post: operations["alert_policies_activate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/active/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The one in force: a site's own, or the house's. */
+        get: operations["alert_policies_active_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/back-to-shipped/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The house's own policy again. */
+        post: operations["alert_policies_back_to_shipped_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-policies/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What it would have done with the alerts of the last seven days; changes nothing. */
+        post: operations["alert_policies_preview_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/": {
         parameters: {
             query?: never;
@@ -55,6 +175,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alerts/{id}/being-treated/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The patient of an answered alert is being treated; 409 while nobody has answered. */
+        post: operations["alerts_being_treated_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/alerts/{id}/not-my-patient/": {
         parameters: {
             query?: never;
@@ -64,7 +201,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Tell the next rung at once; 409 when somebody answered meanwhile. */
+        /** @description Tell the next rung at once, or whom the caller names; 409 when somebody answered meanwhile. */
         post: operations["alerts_not_my_patient_create"];
         delete?: never;
         options?: never;
@@ -580,6 +717,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/push-key/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Made once per data folder. */
+        get: operations["push_key_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/push-subscriptions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Subscribe this browser; the same browser twice, or of another account before, is one row. */
+        post: operations["push_subscriptions_create"];
+        /** @description Forget this browser; one that is not known is forgotten already. */
+        delete: operations["push_subscriptions_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pushed-back/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description By class and day, the latest first; holds no patient data. */
+        get: operations["pushed_back_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pushed-back/studies/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The latest promotions first. */
+        get: operations["pushed_back_studies_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/quality/reviews/": {
         parameters: {
             query?: never;
@@ -744,6 +950,41 @@ export interface paths {
         put?: never;
         /** @description Try to file the object again. 409 when it was decided on already. */
         post: operations["quarantine_release_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quiets/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The latest first. */
+        get: operations["quiets_list"];
+        put?: never;
+        /** @description Quiet a model's or a finding's known alerts, with a reason and an end. */
+        post: operations["quiets_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/quiets/{id}/end/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description It rings again. */
+        post: operations["quiets_end_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1594,6 +1835,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worklist/{study_instance_uid}/passed-by/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The first promotion first. */
+        get: operations["worklist_passed_by_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worklist/{study_instance_uid}/priors/": {
         parameters: {
             query?: never;
@@ -1873,8 +2131,50 @@ export interface components {
             /** Format: date-time */
             acknowledged_at: string | null;
             read_back: string;
+            /** Format: date-time */
+            being_treated_at: string | null;
+            being_treated_by: string;
+            deliveries: components["schemas"]["AlertDelivery"][];
             preview_url: string;
             caption: string;
+        };
+        /** @description A message by one channel to one recipient. */
+        AlertDelivery: {
+            channel: string;
+            who: string;
+            round: number;
+            state: components["schemas"]["AlertDeliveryStateEnum"];
+            attempts: number;
+            error: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            sent_at: string | null;
+        };
+        /**
+         * @description * `waiting` - Waiting
+         *     * `sending` - Sending
+         *     * `sent` - Sent
+         *     * `failed` - Given up
+         *     * `withdrawn` - Not needed any more
+         * @enum {string}
+         */
+        AlertDeliveryStateEnum: "waiting" | "sending" | "sent" | "failed" | "withdrawn";
+        AlertPolicyDocument: {
+            /** @description null for the house's own. */
+            id: string | null;
+            version: string;
+            state: components["schemas"]["PriorityPolicyStateEnum"];
+            document: components["schemas"]["PolicyRules"];
+            /** @description Each rule in one sentence. */
+            words: string[];
+            reason: string;
+            created_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            created_at: string | null;
+            activated_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            activated_at: string | null;
         };
         /**
          * @description * `raised` - Raised
@@ -2019,12 +2319,56 @@ export interface components {
         CancelShiftRequest: {
             reason: string;
         };
+        /**
+         * @description * `1` - 1
+         *     * `2` - 2
+         *     * `3` - 3
+         * @enum {integer}
+         */
+        CategoryEnum: 1 | 2 | 3;
+        ChannelState: {
+            channel: string;
+            ok: boolean;
+            /** Format: date-time */
+            failing_since: string | null;
+            error: string;
+            /** Format: date-time */
+            last_ok_at: string | null;
+        };
+        /**
+         * @description * `page` - page
+         *     * `push` - push
+         *     * `email` - email
+         *     * `sms` - sms
+         *     * `webhook` - webhook
+         * @enum {string}
+         */
+        ChannelsEnum: "page" | "push" | "email" | "sms" | "webhook";
         Check: {
             code: string;
             text: string;
             blocking: boolean;
             /** @description A blocking check that a stated reason settles. */
             overridable: boolean;
+        };
+        CommunicationDocument: {
+            id: string;
+            study_instance_uid: string;
+            alert: string | null;
+            finding_code: string;
+            subject: string;
+            /** @description ACR: 1 within minutes, 2 within hours, 3 within days. */
+            category: number;
+            caller: components["schemas"]["Person"];
+            told_name: string;
+            told_role: string;
+            method: components["schemas"]["MethodEnum"];
+            read_back: boolean;
+            note: string;
+            /** Format: date-time */
+            told_at: string;
+            /** Format: date-time */
+            recorded_at: string;
         };
         ComparedAnswer: {
             run_id: string;
@@ -2167,6 +2511,8 @@ export interface components {
         DecliningRequest: {
             /** @description Why this is not the caller's patient. */
             reason: string;
+            /** @description User name of whose patient it is. */
+            to?: string;
         };
         DeliveryPayload: {
             text: string;
@@ -2271,6 +2617,37 @@ export interface components {
             preview_url: string;
             report: components["schemas"]["SignedReport"] | null;
         };
+        Fatigue: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            time_zone: string;
+            rows: components["schemas"]["FatigueRow"][];
+            by_hour: number[];
+            /** @description Only the latest alerts were counted: choose a shorter time. */
+            cut: boolean;
+        };
+        FatigueRow: {
+            model: string;
+            version: string;
+            /** @description Institution Name; empty when none was sent. */
+            site: string;
+            alerts: number;
+            answered: number;
+            unanswered: number;
+            not_rung: number;
+            /** @description By QA's verdict, otherwise by the signed report. */
+            true: number;
+            false: number;
+            /** @description Not read yet, or nobody could say. */
+            undecided: number;
+            /**
+             * Format: double
+             * @description From alert to acknowledgement.
+             */
+            median_minutes: number | null;
+        };
         Finding: {
             id: string;
             code: string;
@@ -2356,6 +2733,14 @@ export interface components {
             username: string;
             reason: string;
         };
+        /**
+         * @description * `department` - department
+         *     * `er` - er
+         *     * `readers` - readers
+         *     * `on_call` - on_call
+         * @enum {string}
+         */
+        GroupEnum: "department" | "er" | "readers" | "on_call";
         GroupName: {
             id: string;
             name: string;
@@ -2741,6 +3126,27 @@ export interface components {
             /** @default  */
             name: string;
         };
+        NewAlertPolicyRequest: {
+            version: string;
+            document: components["schemas"]["PolicyRulesRequest"];
+        };
+        NewCommunicationRequest: {
+            study_instance_uid: string;
+            finding_code?: string;
+            /** @description What was told. */
+            subject: string;
+            category?: components["schemas"]["CategoryEnum"];
+            told_name: string;
+            told_role?: string;
+            method: components["schemas"]["MethodEnum"];
+            read_back?: boolean;
+            note?: string;
+            /**
+             * Format: date-time
+             * @description Now, when it is left out.
+             */
+            told_at?: string;
+        };
         NewDestinationRequest: {
             name: string;
             kind: components["schemas"]["DestinationKindEnum"];
@@ -2770,6 +3176,18 @@ export interface components {
         };
         NewMemberRequest: {
             username: string;
+        };
+        NewQuietRequest: {
+            model?: number | null;
+            finding_code?: string;
+            department?: string;
+            institution?: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Within seven days.
+             */
+            expires_at: string;
         };
         NewReadingGroupRequest: {
             name: string;
@@ -3024,6 +3442,19 @@ export interface components {
             code: string;
             reason: string;
         };
+        Overtaken: {
+            id: string;
+            passed: components["schemas"]["PassingStudy"];
+            promoted: components["schemas"]["PassingStudy"];
+            /** Format: date-time */
+            at: string;
+            cause: string;
+            /**
+             * Format: double
+             * @description Null until one of the two is signed.
+             */
+            minutes: number | null;
+        };
         PaginatedAlertList: {
             /** @example 123 */
             count: number;
@@ -3039,6 +3470,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Alert"][];
         };
+        PaginatedAlertPolicyDocumentList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["AlertPolicyDocument"][];
+        };
         PaginatedArchiveStudyList: {
             /** @example 123 */
             count: number;
@@ -3053,6 +3499,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["ArchiveStudy"][];
+        };
+        PaginatedCommunicationDocumentList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["CommunicationDocument"][];
         };
         PaginatedErPatientList: {
             /** @example 123 */
@@ -3159,6 +3620,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Order"][];
         };
+        PaginatedOvertakenList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Overtaken"][];
+        };
         PaginatedPriorityPolicyList: {
             /** @example 123 */
             count: number;
@@ -3188,6 +3664,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Quarantined"][];
+        };
+        PaginatedQuietDocumentList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["QuietDocument"][];
         };
         PaginatedReaderList: {
             /** @example 123 */
@@ -3369,6 +3860,19 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["WorklistItem"][];
         };
+        PassingStudy: {
+            study_instance_uid: string;
+            accession_number: string;
+            modality: string;
+            study_description: string;
+            patient: components["schemas"]["Patient"];
+            priority_class: components["schemas"]["OrderPriorityEnum"];
+            state: components["schemas"]["ItemStateEnum"];
+            /** Format: date-time */
+            arrived_at: string;
+            /** Format: date-time */
+            signed_at: string | null;
+        };
         PatchedDestinationChangeRequest: {
             name?: string;
             active?: boolean;
@@ -3468,20 +3972,67 @@ export interface components {
             troubles: components["schemas"]["PolicyTrouble"][];
         };
         PolicyPreview: {
-            /** @description Unread studies. */
-            open: number;
-            /** @description Of these the most urgent, that were looked at. */
-            looked_at: number;
-            up: number;
-            down: number;
-            sooner: number;
-            later: number;
-            examples: components["schemas"]["PolicyMove"][];
+            days: number;
+            alerts: number;
+            /** @description Alerts that would have climbed another ladder. */
+            changed: number;
+            rules: components["schemas"]["PreviewRule"][];
+        };
+        PolicyPreviewRequestRequest: {
+            document: components["schemas"]["PolicyRulesRequest"];
+        };
+        PolicyRule: {
+            name: string;
+            /** @description Empty: all. */
+            finding_codes: string[];
+            /** @description Empty: all. */
+            departments: string[];
+            /** @description Empty: all. */
+            locations: components["schemas"]["LocationsEnum"][];
+            rungs: components["schemas"]["PolicyRung"][];
+        };
+        PolicyRuleRequest: {
+            name: string;
+            /** @description Empty: all. */
+            finding_codes: string[];
+            /** @description Empty: all. */
+            departments: string[];
+            /** @description Empty: all. */
+            locations: components["schemas"]["LocationsEnum"][];
+            rungs: components["schemas"]["PolicyRungRequest"][];
+        };
+        PolicyRules: {
+            rules: components["schemas"]["PolicyRule"][];
+        };
+        PolicyRulesRequest: {
+            rules: components["schemas"]["PolicyRuleRequest"][];
+        };
+        PolicyRung: {
+            who: components["schemas"]["PolicyWho"][];
+            channels: components["schemas"]["ChannelsEnum"][];
+            /** @description Without an answer, until the next rung. */
+            seconds: number;
+        };
+        PolicyRungRequest: {
+            who: components["schemas"]["PolicyWhoRequest"][];
+            channels: components["schemas"]["ChannelsEnum"][];
+            /** @description Without an answer, until the next rung. */
+            seconds: number;
         };
         PolicyTrouble: {
             /** @description Where, as a path by dots. */
             field: string;
             message: string;
+        };
+        PolicyWho: {
+            group: components["schemas"]["GroupEnum"];
+            /** @description Of people on call; 1 is called first. */
+            position?: number;
+        };
+        PolicyWhoRequest: {
+            group: components["schemas"]["GroupEnum"];
+            /** @description Of people on call; 1 is called first. */
+            position?: number;
         };
         Ppv: {
             /** Format: double */
@@ -3499,6 +4050,13 @@ export interface components {
          * @enum {string}
          */
         PresenceEnum: "present" | "absent";
+        PreviewRule: {
+            name: string;
+            alerts: number;
+            first: string;
+            seconds_to_everybody: number;
+            uncovered: components["schemas"]["Uncovered"][];
+        };
         Prior: {
             study_instance_uid: string;
             /** Format: date */
@@ -3553,6 +4111,17 @@ export interface components {
             document: unknown;
             reason?: string;
         };
+        PriorityPolicyPreview: {
+            /** @description Unread studies. */
+            open: number;
+            /** @description Of these the most urgent, that were looked at. */
+            looked_at: number;
+            up: number;
+            down: number;
+            sooner: number;
+            later: number;
+            examples: components["schemas"]["PolicyMove"][];
+        };
         PriorityPolicyReasonRequest: {
             reason: string;
         };
@@ -3569,6 +4138,47 @@ export interface components {
             title: string;
             status: number;
             detail: string;
+        };
+        PushKey: {
+            /** @description applicationServerKey, in base64url. */
+            key: string;
+        };
+        PushedBack: {
+            by_class_and_day: components["schemas"]["PushedBackRow"][];
+            totals: components["schemas"]["PushedBackTotals"];
+        };
+        PushedBackRow: {
+            /**
+             * Format: date
+             * @description Of the promotion, in the caller's time zone.
+             */
+            day: string;
+            priority_class: components["schemas"]["OrderPriorityEnum"];
+            studies_passed: number;
+            /** @description Studies that passed one of them. */
+            promotions: number;
+            /** Format: double */
+            minutes_total: number;
+            /**
+             * Format: double
+             * @description Of the passed studies whose minutes are known.
+             */
+            minutes_median: number | null;
+            /** Format: double */
+            minutes_longest: number | null;
+            /** @description Passed studies of which something is still unread. */
+            not_settled: number;
+        };
+        PushedBackTotals: {
+            studies_passed: number;
+            promotions: number;
+            /** Format: double */
+            minutes_total: number;
+            /** Format: double */
+            minutes_median: number | null;
+            /** Format: double */
+            minutes_longest: number | null;
+            not_settled: number;
         };
         QualitySummary: {
             model: string;
@@ -3612,6 +4222,24 @@ export interface components {
          * @enum {string}
          */
         QuarantinedReasonEnum: "not_dicom" | "invalid" | "uid_conflict" | "patient_conflict" | "unsupported";
+        QuietDocument: {
+            id: string;
+            /** @description Id. */
+            model: string | null;
+            model_name: string;
+            finding_code: string;
+            department: string;
+            institution: string;
+            reason: string;
+            by: components["schemas"]["Person"];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: date-time */
+            ended_at: string | null;
+            stands: boolean;
+        };
         RaiseRequestRequest: {
             to: components["schemas"]["RaiseRequestToEnum"];
             reason: string;
@@ -4208,6 +4836,10 @@ export interface components {
          * @enum {string}
          */
         StudyStateEnum: "receiving" | "complete";
+        Subscribed: {
+            endpoint: string;
+            subscribed: boolean;
+        };
         Suggestion: {
             id: string;
             /** @description AI's words, marked as such. */
@@ -4271,6 +4903,10 @@ export interface components {
             channel: string;
             outcome: string;
         };
+        TreatingRequest: {
+            /** @description Who treats the patient. */
+            name: string;
+        };
         TriagePlan: {
             study_instance_uid: string;
             /** Format: date-time */
@@ -4314,6 +4950,10 @@ export interface components {
         UnassignRequestRequest: {
             /** @default  */
             instead_of: string;
+        };
+        Uncovered: {
+            position: number;
+            alerts: number;
         };
         UndoRequestRequest: {
             /** @description Id of the event, as the action's answer named it. */
@@ -4467,6 +5107,199 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    alert_fatigue_retrieve: {
+        parameters: {
+            query?: {
+                model?: string;
+                /** @description Thirty days ago, when it is left out. */
+                since?: string;
+                site?: string;
+                /** @description Of the hours; the caller's own, when it is left out. */
+                time_zone?: string;
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fatigue"];
+                };
+            };
+        };
+    };
+    alert_policies_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedAlertPolicyDocumentList"];
+                };
+            };
+        };
+    };
+    alert_policies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAlertPolicyRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewAlertPolicyRequest"];
+                "multipart/form-data": components["schemas"]["NewAlertPolicyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_activate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["ActivationRequest"];
+                "multipart/form-data": components["schemas"]["ActivationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_active_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_back_to_shipped_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["ActivationRequest"];
+                "multipart/form-data": components["schemas"]["ActivationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPolicyDocument"];
+                };
+            };
+        };
+    };
+    alert_policies_preview_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyPreviewRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PolicyPreviewRequestRequest"];
+                "multipart/form-data": components["schemas"]["PolicyPreviewRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+        };
+    };
     alerts_list: {
         parameters: {
             query?: {
@@ -4542,6 +5375,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    alerts_being_treated_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TreatingRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TreatingRequest"];
+                "multipart/form-data": components["schemas"]["TreatingRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -5693,7 +6561,129 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PolicyPreview"];
+                    "application/json": components["schemas"]["PriorityPolicyPreview"];
+                };
+            };
+        };
+    };
+    push_key_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushKey"];
+                };
+            };
+        };
+    };
+    push_subscriptions_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSubscriptionRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewSubscriptionRequest"];
+                "multipart/form-data": components["schemas"]["NewSubscriptionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscribed"];
+                };
+            };
+        };
+    };
+    push_subscriptions_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    pushed_back_retrieve: {
+        parameters: {
+            query?: {
+                from?: string;
+                /**
+                 * @description * `stat` - STAT
+                 *     * `asap` - ASAP
+                 *     * `routine` - Routine
+                 */
+                priority_class?: "stat" | "asap" | "routine";
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushedBack"];
+                };
+            };
+        };
+    };
+    pushed_back_studies_list: {
+        parameters: {
+            query?: {
+                from?: string;
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /**
+                 * @description * `stat` - STAT
+                 *     * `asap` - ASAP
+                 *     * `routine` - Routine
+                 */
+                priority_class?: "stat" | "asap" | "routine";
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedOvertakenList"];
                 };
             };
         };
@@ -5971,6 +6961,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReleaseResult"];
+                };
+            };
+        };
+    };
+    quiets_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedQuietDocumentList"];
+                };
+            };
+        };
+    };
+    quiets_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewQuietRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewQuietRequest"];
+                "multipart/form-data": components["schemas"]["NewQuietRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuietDocument"];
+                };
+            };
+        };
+    };
+    quiets_end_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuietDocument"];
                 };
             };
         };
@@ -7617,6 +8677,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorklistItem"];
+                };
+            };
+        };
+    };
+    worklist_passed_by_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overtaken"][];
                 };
             };
         };

@@ -79,10 +79,13 @@ export type NewDestination = Shapes["NewDestinationRequest"];
 export type DestinationTrouble = Shapes["DestinationTrouble"];
 export type ReportDelivery = Shapes["ReportDelivery"];
 
+export type PushedBack = Shapes["PushedBack"];
+export type PushedBackRow = Shapes["PushedBackRow"];
+export type Overtaken = Shapes["Overtaken"];
 
 export type PriorityPolicy = Shapes["PriorityPolicy"];
 export type PolicyDocument = Shapes["PolicyDocument"];
-export type PolicyPreview = Shapes["PolicyPreview"];
+export type PriorityPolicyPreview = Shapes["PriorityPolicyPreview"];
 export type PolicyTrouble = Shapes["PolicyTrouble"];
 
 

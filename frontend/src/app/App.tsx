@@ -24,6 +24,7 @@ const PolicyPage = lazy(() => import("../pages/alerts/PolicyPage"));
 const RotaPage = lazy(() => import("../pages/rota/RotaPage"));
 const SimulationPage = lazy(() => import("../pages/simulation/SimulationPage"));
 const ReadingModesPage = lazy(() => import("../pages/modes/ReadingModesPage"));
+const PushedBackPage = lazy(() => import("../pages/pushedback/PushedBackPage"));
 const PriorityPage = lazy(() => import("../pages/policies/PriorityPage"));
 const GuidePage = lazy(() => import("../pages/guide/GuidePage"));
 
@@ -82,6 +83,7 @@ function Pages() {
           <Route path="/alert-fatigue">{guard("/alert-fatigue", <FatiguePage />)}</Route>
           <Route path="/policies/alerts">{guard("/policies/alerts", <PolicyPage />)}</Route>
           <Route path="/reading-modes">{guard("/reading-modes", <ReadingModesPage />)}</Route>
+          <Route path="/pushed-back">{guard("/pushed-back", <PushedBackPage />)}</Route>
           <Route path="/policies/priority">{guard("/policies/priority", <PriorityPage />)}</Route>
           <Route path="/guide">
             <GuidePage />

@@ -35,7 +35,7 @@ def test_a_draft_is_looked_at_and_put_in_force_with_a_reason(chief, document):
     assert_matches(draft, "PriorityPolicy")
     assert draft["version"].endswith("-2") and draft["state"] == "draft"
     looked = chief.post(f"{PATH}{draft['id']}/preview/")
-    assert_matches(looked, "PolicyPreview")
+    assert_matches(looked, "PriorityPolicyPreview")
     assert (looked["open"], looked["sooner"], looked["up"]) == (1, 1, 0)
     chief.post(f"{PATH}{draft['id']}/activate/", {}, status=400)
     active = chief.post(f"{PATH}{draft['id']}/activate/", {"reason": "shorter"})

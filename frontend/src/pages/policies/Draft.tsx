@@ -3,7 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { explain, Problem } from "../../api/client";
-import type { PolicyDocument, PolicyPreview, PolicyTrouble, PriorityPolicy } from "../../api/types";
+import type { PolicyDocument, PriorityPolicyPreview, PolicyTrouble, PriorityPolicy } from "../../api/types";
 import { formatMoment } from "../../time/dates";
 import { CLASSES } from "../pushedback/words";
 import { Minutes } from "./Minutes";
@@ -11,7 +11,7 @@ import { policyApi } from "./queries";
 import { LOCATION_WORDS, previewInWords } from "./words";
 import styles from "./Policies.module.css";
 
-function Moves({ preview }: { preview: PolicyPreview }) {
+function Moves({ preview }: { preview: PriorityPolicyPreview }) {
   return (
     <div role="status">
       <p>{previewInWords(preview)}</p>
@@ -56,7 +56,7 @@ export function Draft({ draft }: { draft: PriorityPolicy }) {
   const [policy, setPolicy] = useState<PolicyDocument>(draft.document);
   const [saved, setSaved] = useState<PolicyDocument>(draft.document);
   const [troubles, setTroubles] = useState<readonly PolicyTrouble[]>([]);
-  const [preview, setPreview] = useState<PolicyPreview | null>(null);
+  const [preview, setPreview] = useState<PriorityPolicyPreview | null>(null);
   const [reason, setReason] = useState("");
   const [said, setSaid] = useState("");
   const changed = JSON.stringify(policy) !== JSON.stringify(saved);

@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 
 import { request } from "../../api/client";
-import type { Page, PolicyDocument, PolicyPreview, PriorityPolicy } from "../../api/types";
+import type { Page, PolicyDocument, PriorityPolicyPreview, PriorityPolicy } from "../../api/types";
 
 const ROOT = "/api/priority-policies/";
 const post = <T>(path: string, body: unknown = {}) => request<T>(path, { method: "POST", body });
@@ -17,6 +17,6 @@ export const policyApi = {
   change: (id: string, document: PolicyDocument) =>
     request<PriorityPolicy>(`${ROOT}${id}/`, { method: "PATCH", body: { document } }),
   discard: (id: string) => request<null>(`${ROOT}${id}/`, { method: "DELETE" }),
-  preview: (id: string) => post<PolicyPreview>(`${ROOT}${id}/preview/`),
+  preview: (id: string) => post<PriorityPolicyPreview>(`${ROOT}${id}/preview/`),
   activate: (id: string, reason: string) => post<PriorityPolicy>(`${ROOT}${id}/activate/`, { reason }),
 };

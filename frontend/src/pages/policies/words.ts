@@ -1,4 +1,4 @@
-import type { PolicyDocument, PolicyPreview } from "../../api/types";
+import type { PolicyDocument, PriorityPolicyPreview } from "../../api/types";
 import { minutesInWords } from "../pushedback/words";
 
 export const PRIORITIES = ["stat", "asap", "routine"] as const;
@@ -31,7 +31,7 @@ export function policyInWords(policy: PolicyDocument): string[] {
 }
 
 /** "Of 41 open studies 7 would move up, 3 down." */
-export function previewInWords(preview: PolicyPreview): string {
+export function previewInWords(preview: PriorityPolicyPreview): string {
   const first =
     preview.looked_at < preview.open
       ? `Of the ${String(preview.looked_at)} most urgent of ${String(preview.open)} open studies`
