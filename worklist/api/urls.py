@@ -12,6 +12,7 @@ from worklist.api.desk import DeskView
 from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.fatigue import AlertFatigue, QuietViewSet
 from worklist.api.handovers import HandoverViewSet
+from worklist.api.lists import SavedListViewSet
 from worklist.api.models import ModelViewSet
 from worklist.api.quality import QualitySummary, ReviewViewSet, SignedOver
 from worklist.api.priority_policies import PriorityPolicyViewSet
@@ -47,6 +48,7 @@ router.register("simulations", SimulationViewSet, basename="simulations")
 router.register("looks", LookViewSet, basename="looks")
 router.register("reading-modes", ReadingModeViewSet, basename="reading-modes")
 router.register("priority-policies", PriorityPolicyViewSet, basename="priority-policies")
+router.register("lists", SavedListViewSet, basename="lists")
 router.register("quality/reviews", ReviewViewSet, basename="reviews")
 
 urlpatterns = [

@@ -435,6 +435,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/lists/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One's own in order, then what others share. */
+        get: operations["lists_list"];
+        put?: never;
+        /** @description Save the present view under a name. */
+        post: operations["lists_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/lists/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Delete one's own list. */
+        delete: operations["lists_destroy"];
+        options?: never;
+        head?: never;
+        /** @description Rename, share, reorder or overwrite one's own list. */
+        patch: operations["lists_partial_update"];
+        trace?: never;
+    };
     "/api/looks/": {
         parameters: {
             query?: never;
@@ -2527,6 +2563,12 @@ export interface components {
          * @enum {string}
          */
         DeliveryStateEnum: "waiting" | "sending" | "sent" | "failed" | "dead" | "discarded";
+        /**
+         * @description * `comfortable` - comfortable
+         *     * `compact` - compact
+         * @enum {string}
+         */
+        DensityEnum: "comfortable" | "compact";
         /** @description The desk of the caller. */
         Desk: {
             hub_url: string;
@@ -2691,9 +2733,6 @@ export interface components {
             /** @description On a worklist item: what a slower model says. Moves no deadline. */
             second_opinion: components["schemas"]["SecondOpinion"] | null;
         };
-        FirstLookRequest: {
-            /** @description What the reader sees, before AI is shown. */
-            impression: string;
         /** @description A criticality without minutes promotes nothing. */
         FindingMinutes: {
             /** Format: double */
@@ -2702,6 +2741,10 @@ export interface components {
             urgent?: number;
             /** Format: double */
             normal?: number;
+        };
+        FirstLookRequest: {
+            /** @description What the reader sees, before AI is shown. */
+            impression: string;
         };
         FlagRequestRequest: {
             kind: components["schemas"]["ItemFlagKindEnum"];
@@ -2905,6 +2948,7 @@ export interface components {
             impression: string;
             /** Format: date-time */
             ai_shown_at: string | null;
+        };
         MaximumWaits: {
             /** Format: double */
             stat: number;
@@ -3200,6 +3244,17 @@ export interface components {
         };
         NewReportRequest: {
             study_instance_uid: string;
+        };
+        /** @description What is left out stays. */
+        NewSavedListRequest: {
+            name: string;
+            shared?: boolean;
+            filters?: {
+                [key: string]: string;
+            };
+            columns?: string[];
+            density?: components["schemas"]["DensityEnum"];
+            position?: number;
         };
         NewShiftRequest: {
             duty: components["schemas"]["DutyEnum"];
@@ -3770,6 +3825,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Review"][];
         };
+        PaginatedSavedListList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["SavedList"][];
+        };
         PaginatedShiftList: {
             /** @example 123 */
             count: number;
@@ -3913,6 +3983,17 @@ export interface components {
             version?: number;
             sections?: components["schemas"]["SectionTextRequest"][];
             conclusions?: components["schemas"]["ConclusionValueRequest"][];
+        };
+        /** @description What is left out stays. */
+        PatchedSavedListChangeRequest: {
+            name?: string;
+            shared?: boolean;
+            filters?: {
+                [key: string]: string;
+            };
+            columns?: string[];
+            density?: components["schemas"]["DensityEnum"];
+            position?: number;
         };
         Patient: {
             /** @description Patient ID (0010,0020). */
@@ -4550,6 +4631,20 @@ export interface components {
          * @enum {string}
          */
         SampledEnum: "discordant" | "random";
+        SavedList: {
+            id: string;
+            name: string;
+            owner: components["schemas"]["Person"];
+            mine: boolean;
+            shared: boolean;
+            /** @description The page's query, by name. */
+            filters: {
+                [key: string]: string;
+            };
+            columns: string[];
+            density: components["schemas"]["DensityEnum"];
+            position: number;
+        };
         ScorePart: {
             about: string;
             /** Format: double */
@@ -5887,6 +5982,118 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenWork"];
+                };
+            };
+        };
+    };
+    lists_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedSavedListList"];
+                };
+            };
+        };
+    };
+    lists_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSavedListRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewSavedListRequest"];
+                "multipart/form-data": components["schemas"]["NewSavedListRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedList"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lists_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    lists_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedSavedListChangeRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PatchedSavedListChangeRequest"];
+                "multipart/form-data": components["schemas"]["PatchedSavedListChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedList"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -88,6 +88,7 @@ export type PolicyDocument = Shapes["PolicyDocument"];
 export type PriorityPolicyPreview = Shapes["PriorityPolicyPreview"];
 export type PolicyTrouble = Shapes["PolicyTrouble"];
 
+export type SavedList = Shapes["SavedList"];
 
 export type Review = Shapes["Review"];
 export type QualitySummary = Shapes["QualitySummary"];

@@ -6,6 +6,7 @@ import type { WorklistSummary } from "../../api/types";
 import { Icon } from "../../ui/icons";
 import { groupsQuery } from "../rota/rota";
 import type { Filters } from "./filters";
+import { ListSwitcher } from "./ListSwitcher";
 import { MoreFilters } from "./MoreFilters";
 import styles from "./Worklist.module.css";
 
@@ -57,6 +58,7 @@ export function FilterBar(props: Props) {
   const offered = filters.modality ? [...new Set([...modalities, filters.modality])].sort() : modalities;
   return (
     <div className={styles.filters} role="search">
+      <ListSwitcher filters={filters} onChange={onChange} />
       <NativeSelect
         aria-label="Whose studies"
         value={filters.list}
