@@ -10,6 +10,7 @@ from pacs.models import Order, Study
 from worklist.queue.ai import findings_by_study
 from worklist.queue.models import UNREAD_STATES, WorklistItem
 from worklist.queue.priority import OrderUrgency, Policy, rank
+from worklist.queue.ranking import raised_of
 
 MOST_LOOKED_AT = 1000
 EXAMPLES = 10
@@ -49,7 +50,7 @@ def preview(policy: Policy, limit: int = MOST_LOOKED_AT) -> Preview:
     """Rank the open list by `policy` without writing anything; a constant number of queries."""
     unread = WorklistItem.objects.filter(state__in=UNREAD_STATES)
     items = list(
-        unread.select_related("study__patient")
+        unread.select_related("study__patient", "raised_by")
         .defer("study__attributes")
         .order_by("due_at", "arrived_at", "pk")[:limit]
     )
@@ -65,6 +66,7 @@ def preview(policy: Policy, limit: int = MOST_LOOKED_AT) -> Preview:
             findings=findings.get(item.study_id, ()),
             age_years=_age(study),
             policy=policy,
+            raised=raised_of(item),
         ).due
     order_then = sorted(items, key=lambda item: (then[item.pk], item.arrived_at, item.pk))
     place_then = {item.pk: place for place, item in enumerate(order_then, 1)}

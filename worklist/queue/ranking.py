@@ -180,7 +180,7 @@ def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
         findings=ai.findings,
         age_years=age_years(study.patient_age, study.patient.patient_birth_date, study.study_date),
         policy=policy,
-        raised=_raised(item),
+        raised=raised_of(item),
     )
     # A hold ends by the deadline, also by one that just came nearer.
     if item.held_until is not None and item.held_until > answer.due:
@@ -195,7 +195,8 @@ def _rank_values(item: WorklistItem, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _raised(item: WorklistItem) -> Raised | None:
+def raised_of(item: WorklistItem) -> Raised | None:
+    """What a reader said of the item's urgency; None where nobody did."""
     if not item.raised_to or item.raised_at is None:
         return None
     by = str(item.raised_by) if item.raised_by else ""
