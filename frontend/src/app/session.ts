@@ -62,7 +62,11 @@ export const places: readonly Place[] = [
     department: true,
   },
   { path: "/pushed-back", label: "Pushed back", roles: ["radiologist", "qa_reviewer", "pacs_administrator"] },
-  { path: "/policies/priority", label: "Priority", roles: ["pacs_administrator", "radiologist", "qa_reviewer"] },
+  {
+    path: "/policies/priority",
+    label: "Priority",
+    roles: ["pacs_administrator", "radiologist", "qa_reviewer"],
+  },
   { path: "/guide", label: "Guide", roles: [] },
 ];
 

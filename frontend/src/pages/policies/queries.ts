@@ -12,8 +12,7 @@ export const policiesQuery = queryOptions({
 });
 
 export const policyApi = {
-  draft: (document: PolicyDocument, reason: string) =>
-    post<PriorityPolicy>(ROOT, { document, reason }),
+  draft: (document: PolicyDocument, reason: string) => post<PriorityPolicy>(ROOT, { document, reason }),
   change: (id: string, document: PolicyDocument) =>
     request<PriorityPolicy>(`${ROOT}${id}/`, { method: "PATCH", body: { document } }),
   discard: (id: string) => request<null>(`${ROOT}${id}/`, { method: "DELETE" }),

@@ -63,9 +63,7 @@ function Sums({ ledger, onOpen }: { ledger: PushedBack; onOpen: (wanted: Wanted)
               <Button
                 size="compact-xs"
                 aria-label={`Studies of ${formatDay(row.day)}, ${CLASSES[row.priority_class]}`}
-                onClick={() =>
-                  onOpen({ days: { from: row.day, to: row.day }, priority: row.priority_class })
-                }
+                onClick={() => onOpen({ days: { from: row.day, to: row.day }, priority: row.priority_class })}
               >
                 Studies
               </Button>
@@ -169,8 +167,8 @@ export default function PushedBackPage() {
         <p className={styles.lead}>
           When AI, a patient&rsquo;s age or a reader puts a study forward, others that nobody was reading yet
           wait longer. Each of them stands here, with the minutes for which the promoted study was read while
-          it went on waiting. Several readers read at once, so this is the most that a promotion can have cost.
-          Orders and new policies are not counted.
+          it went on waiting. Several readers read at once, so this is the most that a promotion can have
+          cost. Orders and new policies are not counted.
         </p>
         {ledger.isPending && <LoadingRows rows={6} />}
         {ledger.isError && <Failed error={ledger.error} onRetry={() => void ledger.refetch()} />}
@@ -183,8 +181,8 @@ export default function PushedBackPage() {
         {ledger.data && rows.length > 0 && (
           <>
             <p role="status">
-              {ledger.data.totals.studies_passed} studies were passed by {ledger.data.totals.promotions} others
-              and waited {minutesInWords(ledger.data.totals.minutes_total)} longer in all; the longest{" "}
+              {ledger.data.totals.studies_passed} studies were passed by {ledger.data.totals.promotions}{" "}
+              others and waited {minutesInWords(ledger.data.totals.minutes_total)} longer in all; the longest{" "}
               {minutesInWords(ledger.data.totals.minutes_longest)}.
             </p>
             <Chart ledger={ledger.data} />

@@ -83,9 +83,7 @@ export function ListSwitcher({ filters, onChange }: Props) {
             <Menu.Item onClick={() => void change(chosen, { shared: !chosen.shared })}>
               {chosen.shared ? "Stop sharing" : "Share"} {chosen.name}
             </Menu.Item>
-            <Menu.Item
-              onClick={() => void run(() => request(`${ROOT}${chosen.id}/`, { method: "DELETE" }))}
-            >
+            <Menu.Item onClick={() => void run(() => request(`${ROOT}${chosen.id}/`, { method: "DELETE" }))}>
               Delete {chosen.name}
             </Menu.Item>
           </>
