@@ -14,10 +14,9 @@ from worklist.api.fatigue import AlertFatigue, QuietViewSet
 from worklist.api.handovers import HandoverViewSet
 from worklist.api.lists import SavedListViewSet
 from worklist.api.models import ModelViewSet
-from worklist.api.quality import QualitySummary, ReviewViewSet, SignedOver
 from worklist.api.priority_policies import PriorityPolicyViewSet
 from worklist.api.pushed_back import PassedBy, PushedBackStudies, PushedBackView
-from worklist.api.quality import QualitySummary, ReviewViewSet
+from worklist.api.quality import QualitySummary, ReviewViewSet, SignedOver
 from worklist.api.readers import Readers
 from worklist.api.reading import LookViewSet, ReadingModeViewSet, StudyFirstLook, StudyReading
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
