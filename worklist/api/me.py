@@ -50,6 +50,7 @@ class Me(APIView):
 
 def _document(user: User) -> dict[str, Any]:
     return {
+        "id": user.pk,
         "username": user.username,
         "display_name": user.display_name or user.username,
         "roles": sorted(user.role_slugs),

@@ -306,6 +306,7 @@ class Site(serializers.Serializer):
 
 
 class Me(serializers.Serializer):
+    id = serializers.IntegerField(required=False)
     username = serializers.CharField()
     display_name = serializers.CharField()
     roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))

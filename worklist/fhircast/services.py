@@ -28,6 +28,8 @@ from worklist.fhircast import messages
 from worklist.fhircast.contexts import context_of
 from worklist.fhircast.messages import Message, NotUnderstood, Told
 from worklist.fhircast.models import Desk, Said, Subscription
+from worklist.live.messages import Topic
+from worklist.live.services import announce
 
 log = structlog.get_logger(__name__)
 
@@ -275,6 +277,8 @@ def _open(desk: Desk, told: Told, by: str, study: Study | None = None) -> Messag
         study = _meant(desk.user, told)
     if not again:
         _keep(desk, opened=said, opened_by=by[:100], study=study, version_id=version, content=[])
+        if foreign:
+            announce(Topic.DESK, desk.user_id, 1)
     _say(desk, said)
     if foreign and study is None and told.anchor != "Patient":
         _say(

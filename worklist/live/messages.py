@@ -21,6 +21,7 @@ class Topic(StrEnum):
     REPORTS = "reports"
     QUALITY = "quality"
     ROTA = "rota"
+    DESK = "desk"
 
 
 class ProtocolError(ValueError):

@@ -35,6 +35,7 @@ import type {
   SignedOver,
   Signing,
   Study,
+  Desk,
   StudyLooks,
   TriagePlan,
   TriageRun,
@@ -99,6 +100,12 @@ export const priorsQuery = (uid: string) =>
     queryFn: ({ signal }) => request<Prior[]>(`${uidPath(uid)}priors/`, { signal }),
     staleTime: 60_000,
   });
+
+/** What is open on the caller's desk, and which applications follow it. */
+export const deskQuery = queryOptions({
+  queryKey: ["desk"],
+  queryFn: ({ signal }) => request<Desk>("/api/desk/", { signal }),
+});
 
 /** The caller's own looks at a study: opened, first impression, AI shown. */
 export const readingQuery = (uid: string) =>
@@ -253,6 +260,8 @@ export const api = {
   claim: (uid: string) => post<WorklistItem>(`${uidPath(uid)}claim/`),
   release: (uid: string) => post<WorklistItem>(`${uidPath(uid)}release/`),
   heartbeat: (uid: string) => post<WorklistItem>(`${uidPath(uid)}heartbeat/`),
+  /** Also on the way out of the page, when an ordinary request would be cut off. */
+  closed: (uid: string) => request<undefined>(`${uidPath(uid)}closed/`, { method: "POST", keepalive: true }),
   opened: (uid: string) => post<WorklistItem>(`${uidPath(uid)}opened/`),
   next: () => post<NextItem>("/api/worklist/next/"),
   assign: (uid: string, username: string, instead_of: string) =>

@@ -2958,6 +2958,7 @@ export interface components {
             routine: number;
         };
         Me: {
+            id?: number;
             username: string;
             display_name: string;
             roles: components["schemas"]["RolesEnum"][];

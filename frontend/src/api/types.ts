@@ -26,6 +26,7 @@ export type HoldReason = NonNullable<WorklistItem["held"]>["reason"];
 export type FlagKind = WorklistItem["flags"][number]["kind"];
 export type Reader = Shapes["Reader"];
 export type WorklistSummary = Shapes["WorklistSummary"];
+export type Desk = Shapes["Desk"];
 export type StudyLooks = Shapes["Reading"];
 export type ReadingModeRow = Shapes["ModeRow"];
 export type ReadingMode = StudyLooks["mode"];

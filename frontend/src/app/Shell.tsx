@@ -12,6 +12,8 @@ import { useFollowing } from "../live/useFollowing";
 import { useClock } from "../time/clock";
 import { formatTime, setTimeZone } from "../time/dates";
 import { Icon } from "../ui/icons";
+import { DeskBanner } from "./DeskBanner";
+import { DeskDialog } from "./DeskDialog";
 import { DestinationBanner } from "./DestinationBanner";
 import { IdleGuard } from "./IdleGuard";
 import { hasRole, placesFor, signOut } from "./session";
@@ -57,7 +59,7 @@ function zones(current: string): string[] {
   return [...new Set([current, "UTC", ...all])].filter(Boolean);
 }
 
-function UserMenu({ me }: { me: Me }) {
+function UserMenu({ me, onDesk }: { me: Me; onDesk: () => void }) {
   const [choosing, setChoosing] = useState(false);
   return (
     <Menu position="bottom-end" width={260} onClose={() => setChoosing(false)} closeOnItemClick={false}>
@@ -90,6 +92,7 @@ function UserMenu({ me }: { me: Me }) {
             Time zone: {me.time_zone || "as this computer"}
           </Menu.Item>
         )}
+        {hasRole(me, "radiologist") && <Menu.Item onClick={onDesk}>Applications on my desk</Menu.Item>}
         {hasRole(me, "pacs_administrator") && (
           <Menu.Item component="a" href="/admin/">
             Administration
@@ -152,6 +155,7 @@ export function PageFooter({ children }: { children?: ReactNode }) {
 export function Shell({ me, children }: { me: Me; children: ReactNode }) {
   const [path] = useLocation();
   const [help, setHelp] = useState(false);
+  const [desk, setDesk] = useState(false);
   setTimeZone(me.time_zone);
 
   useEffect(() => startLive(), []);
@@ -196,11 +200,13 @@ export function Shell({ me, children }: { me: Me; children: ReactNode }) {
         >
           ? keys
         </button>
-        <UserMenu me={me} />
+        <UserMenu me={me} onDesk={() => setDesk(true)} />
       </header>
       <DestinationBanner me={me} />
+      <DeskBanner me={me} />
       <IdleGuard me={me} />
       <main className={styles.main}>{children}</main>
+      {desk && <DeskDialog onClose={() => setDesk(false)} />}
       {help && <HelpSheet page={pageOf(path)} onClose={() => setHelp(false)} />}
     </div>
   );

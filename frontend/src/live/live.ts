@@ -23,6 +23,8 @@ const TOPIC_QUERIES: Record<Topic, readonly (readonly string[])[]> = {
   reports: [["reports"], ["er"]],
   quality: [["quality"]],
   rota: [["rota"]],
+  // Heard by key in the shell: everybody hears of everybody's desk, and asks only about their own.
+  desk: [],
 };
 
 const pending = new Set<string>();

@@ -1,5 +1,5 @@
 /** Made by `python -m scripts.schema` from worklist/live/messages.py. Do not edit. */
-export type Topic = "worklist" | "alerts" | "reports" | "quality" | "rota";
+export type Topic = "worklist" | "alerts" | "reports" | "quality" | "rota" | "desk";
 
 /** Row `key` of `topic` is now at `version`; fetch it if you show it. */
 export interface Changed {

@@ -85,6 +85,12 @@ export function useReading(uid: string): Reading {
     else if (reader) void api.opened(uid).then(take, () => undefined);
   }, [claim, item, reader, take, uid]);
 
+  // Applications on the reader's desk close it too; nothing happens when something else is open by then.
+  useEffect(() => {
+    if (!reader) return;
+    return () => void api.closed(uid).catch(() => undefined);
+  }, [reader, uid]);
+
   useEffect(() => {
     if (!mine) return;
     const timer = setInterval(() => {
