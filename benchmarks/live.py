@@ -1,7 +1,7 @@
 """How soon does every reader hear of a change? `python -m benchmarks.live [--readers 200 1000] [--seconds 30]`.
 
-One server process, one Valkey, SQLite in an empty folder. Readers are signed in by sessions written into the
-database and hold one WebSocket each; another process commits 5 changes a second through `announce`. Printed:
+The house's own web server process and Valkey, SQLite in an empty folder. Readers are signed in by sessions written into
+the database and hold one WebSocket each; another process commits 5 changes a second through `announce`. Printed:
 seconds until all readers were greeted, and for each change and reader the time from commit to receipt.
 "Lost" is what a reader had not heard when the server had been quiet for `--settle` seconds.
 
@@ -161,7 +161,9 @@ def publish(seconds: float) -> None:
     print(json.dumps(committed))
 
 
-async def measure(port: int, cookies: list[str], seconds: float, settle: float) -> dict[str, float]:
+async def measure(
+    port: int, cookies: list[str], seconds: float, settle: float, server: int
+) -> dict[str, float]:
     """Open all sockets, let the publisher run, and compare what was heard with what was committed."""
     loop = asyncio.get_running_loop()
     gate = asyncio.Semaphore(OPENING_AT_ONCE)
@@ -175,11 +177,13 @@ async def measure(port: int, cookies: list[str], seconds: float, settle: float) 
     began = time.monotonic()
     readers = await asyncio.gather(*(open_one(cookie) for cookie in cookies))
     opened = time.monotonic() - began
+    busy = cpu_seconds(server)
     publisher = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.live", "--publish", str(seconds),
         cwd=PROJECT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, _ = await publisher.communicate()
+    busy = cpu_seconds(server) - busy
     await asyncio.sleep(settle)
     committed = {int(seq): at for seq, at in json.loads(out).items()}
     delays = np.array([r.heard[seq] - at for r in readers for seq, at in committed.items() if seq in r.heard])
@@ -188,6 +192,7 @@ async def measure(port: int, cookies: list[str], seconds: float, settle: float) 
     expected = len(readers) * len(committed)
     return {
         "opened": opened,
+        "busy": busy / seconds,
         "closed": sum(r.ended for r in readers),
         "changes": len(committed),
         "p50": float(np.quantile(delays, 0.5)) * 1000,
@@ -206,6 +211,8 @@ def run(number: int, seconds: float, settle: float) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firstread-live-")))
         os.environ["FIRSTREAD_DATA_DIR"] = str(folder)
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.embedded"
+        port = free_port()
+        os.environ["FIRSTREAD_PORT"] = str(port)
         from worklist.operations import processes
 
         broker = processes.prepare_broker(folder / "run")
@@ -215,36 +222,16 @@ def run(number: int, seconds: float, settle: float) -> None:
         stack.enter_context(process(processes.valkey(broker).argv))
         wait_for(urlsplit(broker.url).port or 0)
         cookies = sign_in(number)
-        port = free_port()
         log = stack.enter_context((folder / "web.log").open("wb"))
-        server = stack.enter_context(
-            process(
-                [
-                    sys.executable,
-                    "-m",
-                    "uvicorn",
-                    "config.asgi:application",
-                    "--port",
-                    str(port),
-                    "--lifespan",
-                    "off",
-                    "--no-access-log",
-                    "--log-level",
-                    "warning",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        )
+        server = stack.enter_context(process(processes.web().argv, stdout=log, stderr=log))
         wait_for(port)
-        before = cpu_seconds(server.pid)
-        result = asyncio.run(measure(port, cookies, seconds, settle))
-        busy = cpu_seconds(server.pid) - before
+        result = asyncio.run(measure(port, cookies, seconds, settle, server.pid))
         print(
             f"{number:5} readers, {result['changes']} changes at {RATE} a second: commit to receipt "
             f"p50 {result['p50']:.0f} ms, p99 {result['p99']:.0f} ms, longest {result['max']:.0f} ms; "
             f"lost {result['lost']}, closed {result['closed']}; all greeted in {result['opened']:.1f} s; "
-            f"server {busy:.1f} s of CPU; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+            f"server {result['busy']:.0%} of a core; "
+            f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
             flush=True,
         )
         if os.environ.get("FIRSTREAD_BENCHMARK_LOG"):
