@@ -268,6 +268,7 @@ SPECTACULAR_SETTINGS = {
         "PriorityPolicyStateEnum": "worklist.queue.models.PolicyState",
         "ReviewStateEnum": "worklist.quality.models.ReviewState",
         "ReadingModeEnum": "worklist.reading.models.Mode",
+        "MeasurementKindEnum": "worklist.api.marks.KINDS",
     },
 }
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 
 from tests.triage.making import datasets_of, make_stack, write
 from tests.triage.test_results import ABSENT, STATEMENT, drawn_on, make_sr
@@ -21,6 +23,8 @@ from tests.worklist.reports.test_sr import EVIDENCE, header, signed
 from triage.inference.slices import read_stack
 from triage.results.headers import read_headers
 from triage.results.seg import make_seg
+from worklist.reading.geometry import Kind, Spacing, measure
+from worklist.reading.objects import Drawn, key_object, measurement_report
 from worklist.reports import sr
 
 JARS = Path("/usr/share/java")
@@ -74,7 +78,25 @@ def of_a_signed_report(folder: Path) -> Dataset:
     return sr.build(header(), signed(), evidence=EVIDENCE, predecessors=[])
 
 
-@pytest.mark.parametrize("document", [of_a_finding, of_nothing_found, of_a_signed_report])
+def of_a_measurement(folder: Path) -> Dataset:
+    """An ellipse with its area and densities: the one with most measurements."""
+    axes = [(20.0, 20.0), (60.0, 20.0), (40.0, 10.0), (40.0, 30.0)]
+    values = measure(Kind.ELLIPSE, axes, Spacing(0.5, 0.5), np.ones((64, 64)))
+    drawn = Drawn(Kind.ELLIPSE, axes, values)
+    return measurement_report(drawn, ct_header(), reader="Reader^Ada", tracking_uid=generate_uid())
+
+
+def of_a_key_image(folder: Path) -> Dataset:
+    return key_object(ct_header(), frame=None, reader="Reader^Ada", description="Level of the ventricles")
+
+
+def ct_header() -> Dataset:
+    return read_headers([Path(str(get_testdata_file("CT_small.dcm")))])[0]
+
+
+@pytest.mark.parametrize(
+    "document", [of_a_finding, of_nothing_found, of_a_signed_report, of_a_measurement, of_a_key_image]
+)
 def test_pixelmed_finds_no_error(document: Callable[[Path], Dataset], tmp_path: Path) -> None:
     java, jar = shutil.which("java"), JARS / "pixelmed.jar"
     assert java and jar.exists(), f"PixelMed's validator is missing: {INSTALL}"

@@ -13,6 +13,7 @@ from worklist.api.evaluations import ModelEvaluation, ModelEvaluationReport
 from worklist.api.fatigue import AlertFatigue, QuietViewSet
 from worklist.api.handovers import HandoverViewSet
 from worklist.api.lists import SavedListViewSet
+from worklist.api.marks import KeyImageViewSet, MeasurementViewSet
 from worklist.api.models import ModelViewSet
 from worklist.api.priority_policies import PriorityPolicyViewSet
 from worklist.api.pushed_back import PassedBy, PushedBackStudies, PushedBackView
@@ -44,6 +45,12 @@ router.register("groups", GroupViewSet, basename="groups")
 router.register("shifts", ShiftViewSet, basename="shifts")
 router.register("handovers", HandoverViewSet, basename="handovers")
 router.register("simulations", SimulationViewSet, basename="simulations")
+router.register(
+    "worklist/(?P<study_instance_uid>[0-9.]{1,64})/measurements", MeasurementViewSet, basename="measurements"
+)
+router.register(
+    "worklist/(?P<study_instance_uid>[0-9.]{1,64})/key-images", KeyImageViewSet, basename="key-images"
+)
 router.register("looks", LookViewSet, basename="looks")
 router.register("reading-modes", ReadingModeViewSet, basename="reading-modes")
 router.register("priority-policies", PriorityPolicyViewSet, basename="priority-policies")

@@ -66,3 +66,57 @@ class Look(models.Model):
 
     def __str__(self) -> str:
         return f"Look {self.pk}"
+
+
+class KeptMeasurement(models.Model):
+    """What a reader measured, as it stands in the archive (SR, TID 1500); never changed."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="measurements")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=16)
+    digest = models.CharField(
+        max_length=64, unique=True, help_text="SHA-256 over who drew what where: kept once."
+    )
+    series_instance_uid = models.CharField(max_length=64)
+    sop_instance_uid = models.CharField(max_length=64)
+    frame = models.PositiveIntegerField(default=1)
+    text = models.CharField(max_length=200, help_text="What it measures, in words.")
+    place = models.CharField(max_length=80, blank=True, help_text="series 2, image 14")
+    sr_sop_instance_uid = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["study", "at"])]
+
+    def __str__(self) -> str:
+        return f"Measurement {self.pk}"
+
+
+class KeyImage(models.Model):
+    """An image that a reader marked for the report, as it stands in the archive (KOS)."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="key_images")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    series_instance_uid = models.CharField(max_length=64)
+    sop_instance_uid = models.CharField(max_length=64)
+    frame = models.PositiveIntegerField(default=1)
+    description = models.CharField(max_length=200, blank=True)
+    place = models.CharField(max_length=80, blank=True)
+    ko_sop_instance_uid = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True, help_text="Not in the report any more.")
+    removed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "sop_instance_uid", "frame"],
+                condition=Q(removed_at__isnull=True),
+                name="reading_marked_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Key image {self.pk}"

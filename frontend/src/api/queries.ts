@@ -17,6 +17,8 @@ import type {
   NextItem,
   Model,
   ModelComparison,
+  KeyImage,
+  Measurement,
   ModelDetail,
   Page,
   Prior,
@@ -106,6 +108,19 @@ export const deskQuery = queryOptions({
   queryKey: ["desk"],
   queryFn: ({ signal }) => request<Desk>("/api/desk/", { signal }),
 });
+export const measurementsQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "marks", uid, "measurements"],
+    queryFn: async ({ signal }) =>
+      (await request<Page<Measurement>>(`${uidPath(uid)}measurements/?page_size=500`, { signal })).results,
+  });
+
+export const keyImagesQuery = (uid: string) =>
+  queryOptions({
+    queryKey: ["worklist", "marks", uid, "key-images"],
+    queryFn: async ({ signal }) =>
+      (await request<Page<KeyImage>>(`${uidPath(uid)}key-images/?page_size=500`, { signal })).results,
+  });
 
 /** The caller's own looks at a study: opened, first impression, AI shown. */
 export const readingQuery = (uid: string) =>
@@ -281,6 +296,21 @@ export const api = {
   unflag: (uid: string, kind: FlagKind) =>
     request<ActionAnswer>(`${uidPath(uid)}flags/?kind=${kind}`, { method: "DELETE" }),
   undo: (uid: string, event: string) => post<ActionAnswer>(`${uidPath(uid)}undo/`, { event: Number(event) }),
+  keepMeasurement: (
+    uid: string,
+    drawn: { kind: string; sopInstanceUID: string; frame: number; points: [number, number][]; label: string },
+  ) =>
+    post<Measurement>(`${uidPath(uid)}measurements/`, {
+      kind: drawn.kind,
+      sop_instance_uid: drawn.sopInstanceUID,
+      frame: drawn.frame,
+      points: drawn.points,
+      label: drawn.label,
+    }),
+  markKeyImage: (uid: string, sop_instance_uid: string, frame: number) =>
+    post<KeyImage>(`${uidPath(uid)}key-images/`, { sop_instance_uid, frame }),
+  unmarkKeyImage: (uid: string, id: string) =>
+    request<null>(`${uidPath(uid)}key-images/${id}/`, { method: "DELETE" }),
   firstLook: (uid: string, impression: string) =>
     post<StudyLooks>(`${uidPath(uid)}first-look/`, { impression }),
   setReadingMode: (username: string, mode: ReadingMode | null, reason: string) =>

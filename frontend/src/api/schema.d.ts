@@ -1854,6 +1854,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worklist/{study_instance_uid}/key-images/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Those that stand. */
+        get: operations["worklist_key_images_list"];
+        put?: never;
+        /** @description File a Key Object Selection of one image; one that is marked already stays as it is. */
+        post: operations["worklist_key_images_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/key-images/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Take it out of the report; the archive keeps what was filed. */
+        delete: operations["worklist_key_images_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worklist/{study_instance_uid}/measurements/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What was kept of this study. */
+        get: operations["worklist_measurements_list"];
+        put?: never;
+        /** @description File a measurement as SR; the same drawing again answers what is there. */
+        post: operations["worklist_measurements_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worklist/{study_instance_uid}/opened/": {
         parameters: {
             query?: never;
@@ -2911,6 +2964,22 @@ export interface components {
          * @enum {string}
          */
         ItemStateEnum: "open" | "claimed" | "signed";
+        /** @description An image marked for the report. */
+        KeyImageRow: {
+            id: string;
+            /** @description series 2, image 14 */
+            place: string;
+            description: string;
+            series_instance_uid: string;
+            sop_instance_uid: string;
+            frame: number;
+            ko_sop_instance_uid: string;
+            /** @description A picture of it, in the window that the image brings. */
+            picture_url: string;
+            by: components["schemas"]["Person"];
+            /** Format: date-time */
+            at: string;
+        };
         /**
          * @description * `er` - ER
          *     * `icu` - ICU
@@ -2975,6 +3044,29 @@ export interface components {
             reading_mode?: components["schemas"]["ReadingModeEnum"];
             site: components["schemas"]["Site"];
         };
+        /** @description A measurement as it stands in the archive. */
+        Measurement: {
+            id: string;
+            kind: components["schemas"]["MeasurementKindEnum"];
+            /** @description What it measures: Length 23 mm */
+            text: string;
+            /** @description For the report: Length 23 mm (series 2, image 14). */
+            sentence: string;
+            series_instance_uid: string;
+            sop_instance_uid: string;
+            frame: number;
+            sr_sop_instance_uid: string;
+            by: components["schemas"]["Person"];
+            /** Format: date-time */
+            at: string;
+        };
+        /**
+         * @description * `length` - length
+         *     * `angle` - angle
+         *     * `ellipse` - ellipse
+         * @enum {string}
+         */
+        MeasurementKindEnum: "length" | "angle" | "ellipse";
         /**
          * @description * `phone` - By phone
          *     * `in_person` - In person
@@ -3218,6 +3310,23 @@ export interface components {
             /** @default  */
             note: string;
             studies?: string[];
+        };
+        NewKeyImageRequest: {
+            sop_instance_uid: string;
+            /** @default 1 */
+            frame: number;
+            /** @default  */
+            description: string;
+        };
+        NewMeasurementRequest: {
+            kind: components["schemas"]["MeasurementKindEnum"];
+            sop_instance_uid: string;
+            /** @default 1 */
+            frame: number;
+            /** @description (column, row) in image coordinates; the centre of the first pixel is (0.5, 0.5). */
+            points: number[][];
+            /** @default  */
+            label: string;
         };
         NewMemberRequest: {
             username: string;
@@ -3601,6 +3710,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Handover"][];
         };
+        PaginatedKeyImageRowList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["KeyImageRow"][];
+        };
         PaginatedLookRowList: {
             /** @example 123 */
             count: number;
@@ -3615,6 +3739,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["LookRow"][];
+        };
+        PaginatedMeasurementList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Measurement"][];
         };
         PaginatedModeRowList: {
             /** @example 123 */
@@ -8864,6 +9003,181 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ActionRefused"];
+                };
+            };
+        };
+    };
+    worklist_key_images_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedKeyImageRowList"];
+                };
+            };
+        };
+    };
+    worklist_key_images_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKeyImageRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewKeyImageRequest"];
+                "multipart/form-data": components["schemas"]["NewKeyImageRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyImageRow"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    worklist_key_images_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    worklist_measurements_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMeasurementList"];
+                };
+            };
+        };
+    };
+    worklist_measurements_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_instance_uid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMeasurementRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewMeasurementRequest"];
+                "multipart/form-data": components["schemas"]["NewMeasurementRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Measurement"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -44,6 +44,8 @@ export const keymap = {
     { keys: ["o"], action: "overlay", label: "AI overlay on or off" },
     { keys: ["]"], action: "overlayMore", label: "AI overlay stronger" },
     { keys: ["["], action: "overlayLess", label: "AI overlay fainter" },
+    { keys: ["m"], action: "keepMeasurement", label: "Keep the latest measurement: archive and draft" },
+    { keys: ["k"], action: "keyImage", label: "Mark the image on screen as key image" },
     { keys: ["l"], action: "firstLook", label: "Write the first look (while AI is hidden)" },
     { keys: ["f"], action: "nextFinding", label: "Next finding" },
     { keys: ["e"], action: "edit", label: "Write in the report (Esc leaves it)" },

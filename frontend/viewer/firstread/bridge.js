@@ -1,6 +1,7 @@
 // Carries out what the host page asks, and tells it what is on the screen.
 
 import { displaySetOf, imageIdOf, segmentationOf } from './images.js';
+import { drawingOf, frameOf } from './measurements.js';
 import { readCommand, VIEWER, WINDOWS } from './messages.js';
 
 const LABELMAP = 'Labelmap';
@@ -8,6 +9,8 @@ const LABELMAP = 'Labelmap';
 // afterwards, so that a wrong name is answered while the reader still looks.
 const OPENING_PATIENCE_MS = 30_000;
 const PATIENCE_MS = 5_000;
+// A drawing is updated with every movement of the mouse; the host is told when it rests.
+const REST_MS = 250;
 
 function styleOf(opacity) {
   return {
@@ -34,6 +37,7 @@ export class Bridge {
   #firstImage = false;
   #overlay = { segmentationId: null, turn: 0 };
   #jumpTurn = 0;
+  #resting = new Map();
 
   constructor({ servicesManager, commandsManager, extensionManager }, view = window) {
     this.#services = servicesManager.services;
@@ -53,6 +57,12 @@ export class Bridge {
     document.addEventListener('CORNERSTONE_IMAGE_RENDERED', event => this.#rendered(event), true);
     const { viewportGridService } = this.#services;
     viewportGridService.subscribe(viewportGridService.EVENTS.ACTIVE_VIEWPORT_ID_CHANGED, () => this.#tellShown());
+    const { measurementService } = this.#services;
+    const { MEASUREMENT_ADDED, MEASUREMENT_UPDATED, MEASUREMENT_REMOVED } = measurementService.EVENTS;
+    for (const event of [MEASUREMENT_ADDED, MEASUREMENT_UPDATED]) {
+      measurementService.subscribe(event, ({ measurement }) => this.#drawn(measurement.uid));
+    }
+    measurementService.subscribe(MEASUREMENT_REMOVED, ({ measurement }) => this.#erased(measurement?.uid ?? measurement));
     this.#send({ type: 'ready' });
   }
 
@@ -125,9 +135,35 @@ export class Bridge {
         studyInstanceUID: image.StudyInstanceUID,
         seriesInstanceUID: image.SeriesInstanceUID,
         sopInstanceUID: image.SOPInstanceUID,
+        frame: frameOf(imageId),
       });
     }
     return true;
+  }
+
+  // Drawings -------------------------------------------------------------------------------------------
+
+  #drawn(uid) {
+    this.#view.clearTimeout(this.#resting.get(uid));
+    this.#resting.set(uid, this.#view.setTimeout(() => this.#tellDrawing(uid), REST_MS));
+  }
+
+  #erased(uid) {
+    this.#view.clearTimeout(this.#resting.get(uid));
+    this.#resting.delete(uid);
+    this.#send({ type: 'erased', uid: String(uid) });
+  }
+
+  #tellDrawing(uid) {
+    this.#resting.delete(uid);
+    const { cornerstone, cornerstoneTools } = this.#view;
+    const drawing = drawingOf(cornerstoneTools.annotation.state.getAnnotation(uid), {
+      toImage: (imageId, point) => cornerstone.utilities.worldToImageCoords(imageId, point),
+      instanceOf: imageId => cornerstone.metaData.get('instance', imageId),
+    });
+    if (drawing) {
+      this.#send({ type: 'drawing', ...drawing });
+    }
   }
 
   // Jump -----------------------------------------------------------------------------------------------

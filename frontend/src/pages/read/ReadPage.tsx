@@ -16,6 +16,7 @@ import { useBridge } from "./bridge";
 import { Communications } from "./Communications";
 import { FindingsPanel } from "./FindingsPanel";
 import { FirstLook, FirstLookSaid } from "./FirstLook";
+import { MarksPanel, useMarks } from "./Marks";
 import { matchOf, PatientBanner } from "./PatientBanner";
 import { ReportEditor, type EditorHandle } from "./report/ReportEditor";
 import { SignedReport } from "./report/SignedReport";
@@ -129,6 +130,13 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     };
   }, []);
 
+  const marks = useMarks({
+    uid,
+    drawings: bridge.drawings,
+    shown: bridge.shown,
+    insert: reading.mayEdit && !signed ? (sentence) => editor.current?.insert("findings", sentence) : null,
+  });
+
   const jump = (finding: Finding) => {
     if (!finding.key_sop_instance_uid) return;
     bridge.send({
@@ -180,6 +188,8 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     overlay: toggleOverlay,
     overlayMore: () => stepOpacity(OPACITY_STEP),
     overlayLess: () => stepOpacity(-OPACITY_STEP),
+    keepMeasurement: () => void marks.keep(marks.open.at(-1)),
+    keyImage: () => void marks.mark(),
     firstLook: () => {
       window.focus();
       firstLook.current?.focus();
@@ -257,6 +267,17 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
             />
           )}
           {me.reading_mode === "after_first_look" && <FirstLookSaid uid={uid} />}
+          <MarksPanel
+            marks={marks}
+            mayMark={hasRole(me, "radiologist")}
+            onJump={(place) =>
+              bridge.send({
+                type: "jump",
+                sopInstanceUID: place.sop_instance_uid,
+                seriesInstanceUID: place.series_instance_uid,
+              })
+            }
+          />
           <SeriesPanel plan={plan} runs={runs} />
           <Communications item={item} />
           {reportError ? <Failed error={reportError} /> : null}

@@ -10,11 +10,24 @@ export interface Shown {
   studyInstanceUID: string;
   seriesInstanceUID: string;
   sopInstanceUID: string;
+  /** From 1, of an image that has several. */
+  frame?: number;
+}
+
+/** A measurement drawn on an image, in its own coordinates. */
+export interface Drawing extends Shown {
+  uid: string;
+  kind: "length" | "angle" | "ellipse";
+  frame: number;
+  points: [number, number][];
+  label: string;
 }
 
 export type ViewerMessage =
   | { type: "ready" }
   | ({ type: "shown" } & Shown)
+  | ({ type: "drawing" } & Drawing)
+  | { type: "erased"; uid: string }
   | { type: "firstImage"; ms: number }
   | { type: "error"; message: string };
 
@@ -27,7 +40,8 @@ export function readViewerMessage(
   if (event.origin !== origin || event.source !== frame) return null;
   const data = event.data as { source?: unknown; type?: unknown } | null;
   if (typeof data !== "object" || data?.source !== "firstread-viewer") return null;
-  if (!["ready", "shown", "firstImage", "error"].includes(String(data.type))) return null;
+  if (!["ready", "shown", "firstImage", "error", "drawing", "erased"].includes(String(data.type)))
+    return null;
   return data as unknown as ViewerMessage;
 }
 
@@ -38,6 +52,8 @@ export interface Bridge {
   expectNew: () => void;
   ready: boolean;
   shown: Shown | null;
+  /** What is drawn on the images now, the latest last. */
+  drawings: readonly Drawing[];
   error: string;
 }
 
@@ -48,6 +64,7 @@ export function useBridge(): Bridge {
   const listening = useRef(false);
   const [ready, setReady] = useState(false);
   const [shown, setShown] = useState<Shown | null>(null);
+  const [drawings, setDrawings] = useState<readonly Drawing[]>([]);
   const [error, setError] = useState("");
 
   const post = useCallback((message: HostMessage) => {
@@ -67,6 +84,7 @@ export function useBridge(): Bridge {
     listening.current = false;
     setReady(false);
     setShown(null);
+    setDrawings([]);
   }, []);
 
   useEffect(() => {
@@ -80,11 +98,15 @@ export function useBridge(): Bridge {
       } else if (message.type === "shown") {
         setShown(message);
         setError("");
+      } else if (message.type === "drawing") {
+        setDrawings((known) => [...known.filter((one) => one.uid !== message.uid), message]);
+      } else if (message.type === "erased") {
+        setDrawings((known) => known.filter((one) => one.uid !== message.uid));
       } else if (message.type === "error") setError(message.message);
     };
     window.addEventListener("message", receive);
     return () => window.removeEventListener("message", receive);
   }, [post]);
 
-  return { frame, send, expectNew, ready, shown, error };
+  return { frame, send, expectNew, ready, shown, drawings, error };
 }

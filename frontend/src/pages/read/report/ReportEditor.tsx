@@ -17,6 +17,8 @@ import styles from "./Report.module.css";
 export interface EditorHandle {
   sign: () => void;
   focus: () => void;
+  /** Adds a sentence at the end of a section, as if it had been typed. */
+  insert: (key: string, sentence: string) => void;
   decide: (findingId: string, decision: Decision | null) => Promise<void>;
   /** Answers the first question that is open, or the first of all. */
   conclude: (value: ConclusionValue) => void;
@@ -111,6 +113,10 @@ export function ReportEditor({ ref, report, patient, obstacle, onChange, onSigne
 
   useImperativeHandle(ref, () => ({
     sign: () => bar.current?.sign(),
+    insert: (key, sentence) => {
+      const text = (session.getSnapshot().texts[key] ?? "").trimEnd();
+      session.edit(key, text ? `${text}\n${sentence}` : sentence);
+    },
     focus: () => root.current?.querySelector<HTMLElement>("textarea[data-field=findings], textarea")?.focus(),
     conclude: (value) => {
       const all = state.report.conclusions;
