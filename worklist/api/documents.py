@@ -90,7 +90,7 @@ def item_document(item: WorklistItem, view: View) -> dict[str, Any]:
         "raised": raised_document(item),
         "flags": [
             {"kind": one.kind, "note": one.note, "by": person(one.by), "at": one.at}
-            for one in item.flags.all()
+            for one in item.marks  # type: ignore[attr-defined]
         ],
     }
 
@@ -134,7 +134,7 @@ def finding_document(
     finding: Finding, run: TriageRun, view: View, opinion: SecondOpinion | None = None
 ) -> dict[str, Any]:
     """One finding with its model, what it is worth here, and what the reader said of it."""
-    decisions = list(finding.decisions.all())
+    decisions = finding.told  # type: ignore[attr-defined]
     return {
         "id": str(finding.pk),
         "code": finding.code,

@@ -14,7 +14,7 @@ from worklist.api import blinding
 from worklist.api.auditing import caller
 from worklist.queue import search
 from worklist.queue.holding import held_now
-from worklist.queue.models import UNREAD_STATES, AiStatus, ItemFlag, ItemState, WorklistItem
+from worklist.queue.models import UNREAD, AiStatus, ItemFlag, ItemState, WorklistItem
 from worklist.queue.sharing import for_reader
 
 
@@ -60,7 +60,7 @@ class WorklistFilter(django_filters.FilterSet):
         queryset = super().filter_queryset(queryset)
         if self.form.cleaned_data["state"]:
             return queryset
-        return queryset.filter(state__in=UNREAD_STATES)
+        return queryset.filter(UNREAD)
 
     def filter_search(self, queryset: Any, name: str, value: str) -> Any:
         return queryset.filter(search.holds(search.words_of(value)))

@@ -11,6 +11,7 @@ from triage.agreement import with_second_opinions
 from triage.models import Finding, ModelState, TriageRun
 from worklist.alerts.models import Alert
 from worklist.queue.models import ItemFlag, WorklistItem
+from worklist.reports.models import FindingDecision
 
 # Large columns that no list shows.
 _STUDY_BULK = "attributes"
@@ -22,18 +23,55 @@ _PRIOR_BULK = (
 )
 # Whom a row names.
 _PEOPLE = ("claimed_by", "assigned_to", "held_by", "raised_by")
+# What a row shows of each table: a page of 100 rows would otherwise make 20,000 values that nobody reads.
+_SHOWN = {
+    "": (
+        *("version", "priority_class", "location_class", "state", "claim_expires_at", "arrived_at", "due_at"),
+        *("due_without_ai_at", "reasons", "ai_status", "ai_reason", "first_opened_at", "signed_at"),
+        *("assigned_at", "held_reason", "held_note", "held_at", "held_until"),
+        *("raised_to", "raised_at", "raised_reason"),
+    ),
+    "study": (
+        *("study_instance_uid", "accession_number", "modalities", "study_description", "study_date"),
+        *("body_part_examined", "patient_age", "completed_at", "state"),
+        *("number_of_series", "number_of_instances"),
+    ),
+    "study__patient": ("patient_id", "patient_name", "patient_birth_date", "patient_sex"),
+    "study__order": ("accession_number", "modality", "procedure", "location", "reason_for_exam", "study"),
+    "study__report": ("state", "study"),
+    **{who: ("username", "display_name") for who in _PEOPLE},
+}
+_SHOWN_OF_RUNS = (
+    *("study", "model_state", "state", "outcome", "reason", "provisional"),
+    *("seg_sop_instance_uid", "seg_series_instance_uid"),
+    *("model__name", "model__version", "model__state"),
+)
+_SHOWN_OF_FINDINGS = (
+    *("run", "code", "scheme", "meaning", "presence", "probability", "probability_method", "subtype"),
+    *("volume_ml", "largest_diameter_mm", "side", "midline_shift_mm", "midline_shift_uncertainty_mm"),
+    *("slice_from", "slice_to", "key_sop_instance_uid", "key_series_instance_uid"),
+    *("comparison", "growth_ml", "prior_finding__comparison", "prior_finding__prior_finding"),
+    *("prior_finding__run", "prior_finding__run__study"),
+    *("prior_finding__run__study__study_instance_uid", "prior_finding__run__study__study_date"),
+)
+_SHOWN_COLUMNS = [f"{table}__{name}" if table else name for table, names in _SHOWN.items() for name in names]
 # Runs planned while their model was in shadow are measured, and no reader sees them.
 SEES_SHADOW = (Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR, Role.SERVICE)
+
+
+def places_in_order() -> QuerySet[WorklistItem, int]:
+    """The items' ids, in the order of the list."""
+    return WorklistItem.objects.order_by("due_at", "arrived_at", "pk").values_list("pk", flat=True)
 
 
 def items_for_list() -> QuerySet[WorklistItem]:
     """Items with everything a row shows, in the order of the list."""
     return (
         WorklistItem.objects.select_related("study__patient", "study__order", "study__report", *_PEOPLE)
-        .defer(f"study__{_STUDY_BULK}")
+        .only(*_SHOWN_COLUMNS)
         .annotate(prior_count=_prior_count())
         .prefetch_related(Prefetch("study__triage_runs", queryset=_live_runs(), to_attr="live_runs"))
-        .prefetch_related(Prefetch("flags", queryset=ItemFlag.objects.select_related("by").order_by("pk")))
+        .prefetch_related(Prefetch("flags", queryset=_flags(), to_attr="marks"))
         .order_by("due_at", "arrived_at", "pk")
     )
 
@@ -63,7 +101,7 @@ def alerts_for_list() -> QuerySet[Alert]:
             *(f"finding__{name}" for name in _PRIOR_BULK),
             *(f"finding__run__model__{name}" for name in _MODEL_BULK),
         )
-        .prefetch_related("steps", "deliveries", "finding__decisions")
+        .prefetch_related("steps", "deliveries", _decisions("finding__decisions"))
         .order_by("-raised_at", "-pk")
     )
 
@@ -86,15 +124,26 @@ def _live_runs() -> QuerySet[TriageRun]:
     return (
         with_second_opinions(TriageRun.objects.filter(model_state=ModelState.LIVE))
         .select_related("model")
-        .defer("input_instance_uids", "timings", *(f"model__{name}" for name in _MODEL_BULK))
+        .only(*_SHOWN_OF_RUNS)
         .prefetch_related(_findings())
         .order_by("pk")
     )
 
 
+def _flags() -> QuerySet[ItemFlag]:
+    flags = ItemFlag.objects.select_related("by").order_by("pk")
+    return flags.only("item", "kind", "note", "at", "by__username", "by__display_name")
+
+
 def _findings() -> Prefetch:
-    findings = Finding.objects.select_related("prior_finding__run__study").defer(*_PRIOR_BULK).order_by("pk")
-    return Prefetch("findings", queryset=findings.prefetch_related("decisions"))
+    findings = Finding.objects.select_related("prior_finding__run__study").only(*_SHOWN_OF_FINDINGS)
+    return Prefetch("findings", queryset=findings.order_by("pk").prefetch_related(_decisions("decisions")))
+
+
+def _decisions(lookup: str) -> Prefetch:
+    """What readers said of a finding, as `told`: a manager for each finding would cost more than the rows."""
+    said = FindingDecision.objects.only("finding", "decision").order_by("pk")
+    return Prefetch(lookup, queryset=said, to_attr="told")
 
 
 def _prior_count() -> Coalesce:

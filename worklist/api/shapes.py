@@ -173,6 +173,12 @@ class WorklistItem(serializers.Serializer):
     flags = ItemMark(many=True)
 
 
+class CountsByClass(serializers.Serializer):
+    stat = serializers.IntegerField()
+    asap = serializers.IntegerField()
+    routine = serializers.IntegerField()
+
+
 class WorklistSummary(serializers.Serializer):
     open = serializers.IntegerField(help_text="Unread: unclaimed and claimed.")
     unclaimed = serializers.IntegerField()
@@ -184,6 +190,7 @@ class WorklistSummary(serializers.Serializer):
     held = serializers.IntegerField()
     assigned_to_me = serializers.IntegerField()
     signed_today = serializers.IntegerField(help_text="Since midnight in the caller's time zone.")
+    by_class = CountsByClass(help_text="Unread, by priority.")
 
 
 class RankChange(serializers.Serializer):

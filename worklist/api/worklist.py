@@ -26,11 +26,11 @@ from worklist.api.auditing import caller
 from worklist.api.filters import WorklistFilter
 from worklist.api.item_actions import ItemActions
 from worklist.api.ppv import local_ppv
-from worklist.api.rows import items_for_list
+from worklist.api.rows import items_for_list, places_in_order
 from worklist.fhircast import services as desk
 from worklist.queue import claims, offering
 from worklist.queue.holding import held_now
-from worklist.queue.models import UNREAD_STATES, ItemState, WorklistItem
+from worklist.queue.models import UNREAD, ItemState, WorklistItem
 from worklist.reading.selectors import is_hidden
 from worklist.reading.services import ai_was_shown, record_opened
 
@@ -57,10 +57,12 @@ class WorklistViewSet(ItemActions):
 
     def list(self, request: Request) -> Response:
         """What is unread, the most urgent first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        # First which rows, from the index alone; then what they show.
+        page = self.paginate_queryset(self.filter_queryset(places_in_order()))
         assert page is not None
         auditing.list_read(request, "worklist", FILTER_NAMES)
-        return self.get_paginated_response(self._documents(page))
+        shown = list(self.get_queryset().filter(pk__in=page))
+        return self.get_paginated_response(self._documents(shown))
 
     def retrieve(self, request: Request, study_instance_uid: str) -> Response:
         """One study's row."""
@@ -75,21 +77,28 @@ class WorklistViewSet(ItemActions):
     @action(detail=False, pagination_class=None, filterset_class=None)
     def summary(self, request: Request) -> Response:
         """Counts for the head of the list."""
-        now = timezone.now()
-        unread = Q(state__in=UNREAD_STATES)
-        counts = WorklistItem.objects.aggregate(
-            open=Count("pk", filter=unread),
+        now, user, items = timezone.now(), caller(request), WorklistItem.objects
+        unread = items.filter(UNREAD)
+        # One pass over the index of what is unread, and a look into small ones for the rest.
+        counts = unread.aggregate(
+            open=Count("pk"),
             unclaimed=Count("pk", filter=Q(state=ItemState.OPEN)),
-            mine=Count("pk", filter=Q(state=ItemState.CLAIMED, claimed_by=caller(request))),
-            stat=Count("pk", filter=unread & Q(priority_class="stat")),
-            er=Count("pk", filter=unread & Q(location_class="er")),
-            ai_flags=Count("pk", filter=unread & blinding.flagged(caller(request))),
-            due_30_min=Count("pk", filter=unread & Q(due_at__lte=now + timedelta(minutes=30))),
-            held=Count("pk", filter=unread & held_now(now)),
-            assigned_to_me=Count("pk", filter=unread & Q(assigned_to=caller(request))),
-            signed_today=Count("pk", filter=Q(signed_at__gte=_midnight(caller(request)))),
+            stat=Count("pk", filter=Q(priority_class="stat")),
+            asap=Count("pk", filter=Q(priority_class="asap")),
+            er=Count("pk", filter=Q(location_class="er")),
+            ai_flags=Count("pk", filter=blinding.flagged(user)),
+            due_30_min=Count("pk", filter=Q(due_at__lte=now + timedelta(minutes=30))),
         )
-        return Response(counts)
+        asap = counts.pop("asap")
+        by_class = {"stat": counts["stat"], "asap": asap, "routine": counts["open"] - counts["stat"] - asap}
+        small = {
+            "mine": items.filter(state=ItemState.CLAIMED, claimed_by=user),
+            "held": unread.filter(held_now(now)),
+            "assigned_to_me": unread.filter(assigned_to=user),
+            "signed_today": items.filter(signed_at__gte=_midnight(user)),
+        }
+        counts |= {name: of_them.count() for name, of_them in small.items()}
+        return Response(counts | {"by_class": by_class})
 
     @extend_schema(responses=shapes.RankChange(many=True), filters=False)
     @action(detail=True, pagination_class=None, filterset_class=None)

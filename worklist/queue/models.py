@@ -17,6 +17,8 @@ class ItemState(models.TextChoices):
 
 
 UNREAD_STATES = (ItemState.OPEN, ItemState.CLAIMED)
+UNREAD = ~models.Q(state=ItemState.SIGNED)
+"""The same, in the words of the index that keeps them in order."""
 
 
 class AiStatus(models.TextChoices):
@@ -117,6 +119,25 @@ class WorklistItem(models.Model):
             models.Index(fields=["state", "due_at", "arrived_at"]),
             models.Index(fields=["assigned_to", "state"]),
             models.Index(fields=["claimed_by", "state"]),
+            models.Index(fields=["signed_at"]),
+            models.Index(fields=["held_until"], condition=~models.Q(held_reason=""), name="queue_held_until"),
+            # Order, count, usual filters and search of what is unread are answered from this index alone.
+            # Its condition is a comparison, not an IN: SQLite proves only that from bound parameters.
+            models.Index(
+                fields=[
+                    "due_at",
+                    "arrived_at",
+                    "id",
+                    "state",
+                    "priority_class",
+                    "location_class",
+                    "ai_flagged",
+                    "ai_status",
+                    "search_text",
+                ],
+                condition=~models.Q(state="signed"),
+                name="queue_unread_in_order",
+            ),
         ]
         constraints = [
             models.CheckConstraint(

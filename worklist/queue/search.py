@@ -9,6 +9,8 @@ from django.db.models import Q
 from pacs.models import Order, Study
 
 MOST_WORDS = 8
+LONGEST_TEXT = 600
+"""Characters kept: an index entry of PostgreSQL holds 2,704 bytes."""
 
 
 def text_of(study: Study, order: Order | None) -> str:
@@ -22,7 +24,7 @@ def text_of(study: Study, order: Order | None) -> str:
         *((order.accession_number, order.procedure, order.reason_for_exam) if order else ()),
     ]
     text = " ".join(" ".join(part.split()) for part in dict.fromkeys(parts) if part.strip())
-    return text.lower() or "-"
+    return text.lower()[:LONGEST_TEXT] or "-"
 
 
 def words_of(typed: str) -> list[str]:

@@ -180,6 +180,7 @@ def test_summary_counts_what_the_head_of_the_list_shows(reader):
         "held": 0,
         "assigned_to_me": 0,
         "signed_today": 1,
+        "by_class": {"stat": 1, "asap": 0, "routine": 1},
     }
 
 
