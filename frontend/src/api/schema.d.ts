@@ -2569,6 +2569,11 @@ export interface components {
          * @enum {string}
          */
         ContentEnum: "resource" | "reference";
+        CountsByClass: {
+            stat: number;
+            asap: number;
+            routine: number;
+        };
         /**
          * @description * `critical` - critical
          *     * `urgent` - urgent
@@ -5332,6 +5337,8 @@ export interface components {
             assigned_to_me: number;
             /** @description Since midnight in the caller's time zone. */
             signed_today: number;
+            /** @description Unread, by priority. */
+            by_class: components["schemas"]["CountsByClass"];
         };
     };
     responses: never;
