@@ -6,7 +6,7 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
-from django.urls import path
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.embedded")
 http = get_asgi_application()
@@ -19,6 +19,6 @@ application = ProtocolTypeRouter(
     {
         "http": http,
         # Programs send neither Origin nor cookie: their address is the secret.
-        "websocket": URLRouter([*fhircast.websocket_urlpatterns, path("", pages)]),
+        "websocket": URLRouter([*fhircast.websocket_urlpatterns, re_path(r"", pages)]),
     }
 )

@@ -57,7 +57,7 @@ describe("the wall", () => {
       department: "ER",
       time_zone: "UTC",
       idle_timeout_s: 900,
-      site: { name: "", ae_title: "", not_for_clinical_use: true },
+      site: { name: "", ae_title: "", not_for_clinical_use: true, sign_asks_password: false },
     });
     vi.stubGlobal("fetch", () => Promise.resolve(new Response("[]")));
     vi.stubGlobal(
@@ -79,6 +79,7 @@ describe("the wall", () => {
   it("has nothing to click, says what AI did not look at, and shows the signed report", async () => {
     const report = {
       id: "3",
+      state: "final" as const,
       impression: "Subdural hematoma, 8 mm",
       signed_at: "2026-11-24T13:00:00Z",
       signed_by: { username: "b", display_name: "Dr. B" },
