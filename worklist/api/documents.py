@@ -92,6 +92,11 @@ def item_document(item: WorklistItem, view: View) -> dict[str, Any]:
             {"kind": one.kind, "note": one.note, "by": person(one.by), "at": one.at}
             for one in item.marks  # type: ignore[attr-defined]
         ],
+        "groups": [
+            {"id": str(one.pk), "name": one.name}
+            for one in item.open_groups  # type: ignore[attr-defined]
+        ],
+        "shared": item.shared_at is not None,
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from pacs.models import LocationClass, OrderPriority
-from worklist.api.rota_shapes import GroupName, Shift
-from worklist.api.shapes import Patient, Person
+from worklist.api.rota_shapes import Shift
+from worklist.api.shapes import GroupName, Patient, Person
 from worklist.queue.models import HoldReason, ItemState
 
 OPEN_BECAUSE = ("claimed", "assigned", "held", "draft", "alert")

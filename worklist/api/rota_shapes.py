@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from pacs.models import LocationClass
-from worklist.api.shapes import Person
+from worklist.api.shapes import GroupName, Person
 from worklist.rota.models import Duty
 
 
@@ -52,11 +52,6 @@ class ReadingGroupChange(NewReadingGroup):
 
 class NewMember(serializers.Serializer):
     username = serializers.CharField(max_length=150)
-
-
-class GroupName(serializers.Serializer):
-    id = serializers.CharField()
-    name = serializers.CharField()
 
 
 class Shift(serializers.Serializer):

@@ -12,6 +12,7 @@ from triage.models import Finding, ModelState, TriageRun
 from worklist.alerts.models import Alert
 from worklist.queue.models import ItemFlag, WorklistItem
 from worklist.reports.models import FindingDecision
+from worklist.rota.models import ReadingGroup
 
 # Large columns that no list shows.
 _STUDY_BULK = "attributes"
@@ -29,7 +30,7 @@ _SHOWN = {
         *("version", "priority_class", "location_class", "state", "claim_expires_at", "arrived_at", "due_at"),
         *("due_without_ai_at", "reasons", "ai_status", "ai_reason", "first_opened_at", "signed_at"),
         *("assigned_at", "held_reason", "held_note", "held_at", "held_until"),
-        *("raised_to", "raised_at", "raised_reason"),
+        *("raised_to", "raised_at", "raised_reason", "shared_at"),
     ),
     "study": (
         *("study_instance_uid", "accession_number", "modalities", "study_description", "study_date"),
@@ -72,6 +73,7 @@ def items_for_list() -> QuerySet[WorklistItem]:
         .annotate(prior_count=_prior_count())
         .prefetch_related(Prefetch("study__triage_runs", queryset=_live_runs(), to_attr="live_runs"))
         .prefetch_related(Prefetch("flags", queryset=_flags(), to_attr="marks"))
+        .prefetch_related(Prefetch("groups", queryset=_open_groups(), to_attr="open_groups"))
         .order_by("due_at", "arrived_at", "pk")
     )
 
@@ -128,6 +130,10 @@ def _live_runs() -> QuerySet[TriageRun]:
         .prefetch_related(_findings())
         .order_by("pk")
     )
+
+
+def _open_groups() -> QuerySet[ReadingGroup]:
+    return ReadingGroup.objects.filter(active=True).only("name").order_by("name")
 
 
 def _flags() -> QuerySet[ItemFlag]:

@@ -120,6 +120,11 @@ class RaisedByReader(serializers.Serializer):
     reason = serializers.CharField()
 
 
+class GroupName(serializers.Serializer):
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
 class ItemMark(serializers.Serializer):
     kind = serializers.ChoiceField(choices=ItemFlag.Kind.choices)
     note = serializers.CharField()
@@ -171,6 +176,8 @@ class WorklistItem(serializers.Serializer):
     held = Held(allow_null=True)
     raised = RaisedByReader(allow_null=True)
     flags = ItemMark(many=True)
+    groups = GroupName(many=True, help_text="Open groups whose rule the study matches, by name.")
+    shared = serializers.BooleanField(help_text="Opened to all readers while its groups were not on duty.")
 
 
 class CountsByClass(serializers.Serializer):

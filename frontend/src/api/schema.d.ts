@@ -3450,6 +3450,10 @@ export interface components {
             held: components["schemas"]["Held"] | null;
             raised: components["schemas"]["RaisedByReader"] | null;
             flags: components["schemas"]["ItemMark"][];
+            /** @description Open groups whose rule the study matches, by name. */
+            groups: components["schemas"]["GroupName"][];
+            /** @description Opened to all readers while its groups were not on duty. */
+            shared: boolean;
             /** @description Why this study, and what was passed over, in words. */
             why: string;
         };
@@ -5323,6 +5327,10 @@ export interface components {
             held: components["schemas"]["Held"] | null;
             raised: components["schemas"]["RaisedByReader"] | null;
             flags: components["schemas"]["ItemMark"][];
+            /** @description Open groups whose rule the study matches, by name. */
+            groups: components["schemas"]["GroupName"][];
+            /** @description Opened to all readers while its groups were not on duty. */
+            shared: boolean;
         };
         WorklistSummary: {
             /** @description Unread: unclaimed and claimed. */

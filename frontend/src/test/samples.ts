@@ -76,6 +76,8 @@ export function item(id: string, minutes: number, part: Partial<WorklistItem> = 
     held: null,
     raised: null,
     flags: [],
+    groups: [],
+    shared: false,
     ...part,
   };
 }

@@ -15,10 +15,10 @@ from worklist.queue.models import UNREAD
 pytestmark = pytest.mark.django_db
 
 BUDGET = {
-    "/api/worklist/": 11,
-    "/api/worklist/?search=synthetic": 11,
+    "/api/worklist/": 12,
+    "/api/worklist/?search=synthetic": 12,
     "/api/worklist/?search=nobody": 5,
-    "/api/worklist/?priority_class=stat&list=mine": 11,
+    "/api/worklist/?priority_class=stat&list=mine": 12,
     "/api/worklist/summary/": 8,
     "/api/lists/": 5,
     "/api/priority-policies/": 5,

@@ -157,7 +157,7 @@ def test_the_list_takes_the_same_few_queries_however_long_it_is(
         if n % 3 == 0:
             claims.claim(item_id=study.worklist_item.pk, user=reader.user)
     reader.get("/api/worklist/")
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         assert len(reader.get("/api/worklist/")["results"]) == number
 
 

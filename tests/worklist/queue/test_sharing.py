@@ -157,4 +157,11 @@ def test_the_api_lists_a_group_mine_and_all(anna, bert):
     assert listed() == listed(list="all") == {ct.pk, mr.pk}
     assert listed(list="mine") == {mr.pk}
     assert listed(group=group.pk) == {ct.pk}
+    WorklistItem.objects.filter(pk=ct.pk).update(shared_at=timezone.now())
+    shown = {int(one["id"]): one for one in caller.get("/api/worklist/")["results"]}
+    assert (shown[ct.pk]["groups"], shown[ct.pk]["shared"]) == (
+        [{"id": str(group.pk), "name": "Neuro"}],
+        True,
+    )
+    assert (shown[mr.pk]["groups"], shown[mr.pk]["shared"]) == ([], False)
     caller.get("/api/worklist/", status=400, list="other")

@@ -13,7 +13,15 @@ import actions from "./Actions.module.css";
 import { actionLabel, ACTIONS, whyNot, type ActionName } from "./offered";
 import styles from "./Peek.module.css";
 import type { Undoable } from "./useActions";
-import { FLAG_WORDS, holdSentence, LOCATIONS, PRIORITIES, raisedSentence, reasonMinutes } from "./words";
+import {
+  FLAG_WORDS,
+  groupSentence,
+  holdSentence,
+  LOCATIONS,
+  PRIORITIES,
+  raisedSentence,
+  reasonMinutes,
+} from "./words";
 
 function Thumbnail({ uid }: { uid: string }) {
   const [failed, setFailed] = useState(false);
@@ -93,10 +101,12 @@ function Actions({ item, onAsk }: { item: WorklistItem; onAsk: (name: ActionName
 
 /** Assignment, hold, raised priority and marks, in sentences. */
 function Standing({ item }: { item: WorklistItem }) {
-  if (!item.assigned_to && !item.held && !item.raised && item.flags.length === 0) return null;
+  const group = groupSentence(item);
+  if (!item.assigned_to && !item.held && !item.raised && item.flags.length === 0 && !group) return null;
   return (
     <section>
-      <h2>What readers decided</h2>
+      <h2>Whose it is</h2>
+      {group && <p>{group}</p>}
       {item.assigned_to && <p>Assigned to {personName(item.assigned_to)}</p>}
       {item.held && <p>{holdSentence(item.held)}</p>}
       {item.raised && <p>{raisedSentence(item.raised)}</p>}

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { render, screen } from "@testing-library/react";
+import { cleanup, render, screen } from "@testing-library/react";
 import { describe, expect, it, vi } from "vitest";
 
 import { finding, item } from "../../test/samples";
@@ -96,6 +96,17 @@ describe("a row of the worklist", () => {
   it("names whom it is assigned to", () => {
     show(item("1", 10, { assigned_to: { username: "c", display_name: "Dr. C" } }));
     expect(screen.getByTestId("worklist-state")).toHaveTextContent("for Dr. C");
+  });
+
+  it("says whose study it is, and when its group left it to everybody", () => {
+    const groups = [{ id: "1", name: "Neuro" }];
+    show(item("1", 10, { groups }));
+    expect(screen.getByTestId("worklist-state")).toHaveTextContent("freeNeuro");
+    expect(screen.getByTitle("For the readers of Neuro")).toBeInTheDocument();
+    cleanup();
+    show(item("1", 10, { groups, shared: true }));
+    expect(screen.getByTestId("worklist-state")).toHaveTextContent("shared: Neuro");
+    expect(screen.getByTitle("Open to all readers: nobody of Neuro was on duty")).toBeInTheDocument();
   });
 
   it("labels AI as AI also where it has nothing to say", () => {

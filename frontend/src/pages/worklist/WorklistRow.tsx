@@ -10,6 +10,8 @@ import { TimeLeft } from "./TimeLeft";
 import styles from "./Worklist.module.css";
 import {
   FLAG_WORDS,
+  groupLine,
+  groupSentence,
   holdLine,
   holdSentence,
   LOCATIONS,
@@ -58,7 +60,7 @@ function standing(item: WorklistItem, me: string): Standing {
     const quiet = holdLine(item.held) + (assignee && ` · for ${assignee}`);
     return { kind: "held", icon: "hold", label: "on hold", quiet };
   }
-  const quiet = item.study_state === "receiving" ? "receiving…" : "";
+  const quiet = item.study_state === "receiving" ? "receiving…" : groupLine(item);
   return assignee
     ? { kind: "assigned", icon: "person", label: `for ${assignee}`, quiet: quiet || "assigned" }
     : { kind: "free", icon: null, label: "free", quiet };
@@ -72,7 +74,7 @@ function State({ item, me, onClaim, onMenu }: Pick<Props, "item" | "me" | "onCla
       className={styles.state}
       data-state={kind}
       data-testid="worklist-state"
-      title={item.held ? holdSentence(item.held) : undefined}
+      title={item.held ? holdSentence(item.held) : groupSentence(item) || undefined}
     >
       <span className={styles.line}>
         {icon && <Icon name={icon} size={11} />} {label}

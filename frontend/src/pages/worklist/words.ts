@@ -67,3 +67,16 @@ export function reasonMinutes(reason: Reason): string {
   const rounded = Math.round(reason.minutes);
   return `${rounded < 0 ? "−" : ""}${String(Math.abs(rounded))} min`;
 }
+
+/** "Neuro", or "shared: Neuro" once its group left the study to everybody; nothing without a group. */
+export function groupLine(item: Pick<WorklistItem, "groups" | "shared">): string {
+  const names = item.groups.map((one) => one.name).join(", ");
+  return names && item.shared ? `shared: ${names}` : names;
+}
+
+/** The same as a sentence. */
+export function groupSentence(item: Pick<WorklistItem, "groups" | "shared">): string {
+  const names = item.groups.map((one) => one.name).join(" and ");
+  if (!names) return "";
+  return item.shared ? `Open to all readers: nobody of ${names} was on duty` : `For the readers of ${names}`;
+}
