@@ -44,7 +44,7 @@ export function aiWords(patient: ErPatient): { tone: ReturnType<typeof aiLine>["
     case "not_analysed":
       return { tone, text: `has not analysed${because}` };
     case "not_applicable":
-      return { tone, text: `has not analysed: no model for this study${because}` };
+      return { tone, text: `has not analysed: ${patient.ai_reason || "no model for this study"}` };
     case "done":
     case "hidden":
       return { tone, text };
