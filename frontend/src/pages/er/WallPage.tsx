@@ -112,7 +112,8 @@ function Row({ patient }: { patient: ErPatient }) {
           <span className={styles.report}>
             {report.impression || "Signed without an impression"}
             <small>
-              signed by {personName(report.signed_by)}, {formatTime(Date.parse(report.signed_at))}
+              {report.state === "preliminary" ? "preliminary, " : ""}signed by {personName(report.signed_by)},{" "}
+              {formatTime(Date.parse(report.signed_at))}
             </small>
           </span>
         ) : (
