@@ -156,7 +156,7 @@ def add_runs(model: ModelVersion, studies: list[Study], flagged: list[bool], now
             code=model.finding_code,
             meaning=model.finding_meaning,
             presence="present" if found else "absent",
-            probability=run.probability,
+            probability=0.9 if found else 0.1,
             volume_ml=31.0 if found else None,
         )
         for run, found in zip(runs, flagged, strict=True)

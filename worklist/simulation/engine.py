@@ -11,6 +11,7 @@ import simpy
 from numpy.typing import NDArray
 
 from worklist.simulation.department import Department, Studies
+from worklist.simulation.limits import Limit, last_kept
 from worklist.simulation.orderings import Ordering
 
 
@@ -30,12 +31,33 @@ def play(department: Department, studies: Studies, ordering: Ordering) -> NDArra
     started: list[float | None] = [None] * len(studies)
     waiting: list[tuple[Any, int]] = []
     idle: list[simpy.Event] = []
+    told: set[int] = set()
+    limit, pace = ordering.limit, department.read_minutes / department.readers
+    usual, begun = 0.0, 0
 
     def enter(study: int, known: float | None) -> None:
         place = ordering.place(department, kinds[study], arrived[study], known)
+        if known is not None and limit is not None:
+            place = within(limit, study, place)
+            told.add(study)
         heapq.heappush(waiting, (place, study))
         if idle:
             idle.pop().succeed()
+
+    def within(limit: Limit, flagged_one: int, place: tuple[bool, float, float]) -> tuple[bool, float, float]:
+        # A study that was told of later stands in the heap twice; its first place is the one that counts.
+        places: dict[int, tuple[bool, float, float]] = {}
+        for stands, other in sorted(waiting):
+            if started[other] is None and other != flagged_one:
+                places.setdefault(other, stands)
+        ahead = list(places)
+        waited = [None if other in told else env.now - arrived[other] for other in ahead]
+        kept = last_kept(waited, limit_minutes=limit.minutes(usual), pace_minutes=pace)
+        if kept is None:
+            return place
+        own = arrived[flagged_one]
+        first, at, _ = places[ahead[kept]]
+        return first, min(at, own - limit.head_start_minutes) if first else at, own
 
     def answer(event: simpy.Event) -> None:
         # Its former place stays in the heap; whoever comes upon it there skips it as started.
@@ -54,11 +76,15 @@ def play(department: Department, studies: Studies, ordering: Ordering) -> NDArra
                 known.callbacks.append(answer)
 
     def reader() -> Generator[simpy.Event, Any, None]:
+        nonlocal usual, begun
         while True:
             while waiting:
                 _, study = heapq.heappop(waiting)
                 if started[study] is None:
                     started[study] = env.now
+                    if limit is not None:
+                        begun += 1
+                        usual = limit.remember(usual, begun, env.now - arrived[study])
                     yield env.timeout(reading[study])
             free = env.event()
             idle.append(free)

@@ -9,6 +9,7 @@ from typing import Any
 
 from worklist.queue.priority import PRIORITIES, AiFinding, rank
 from worklist.simulation.department import Department, StudyClass
+from worklist.simulation.limits import Limit
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -22,11 +23,13 @@ class Ordering:
         words: for people.
         place: (department, class, minute of arrival, minute at which a flag became known or None) -> the
             place; smaller is read first.
+        limit: what a flag may cost others; places are those of `_limited` then.
     """
 
     name: str
     words: str
     place: Callable[[Department, StudyClass, float, float | None], Any]
+    limit: Limit | None = None
 
 
 def _fifo(department: Department, kind: StudyClass, arrived: float, known: float | None) -> float:
@@ -68,6 +71,17 @@ def head_start(minutes: float) -> Ordering:
         return arrived if known is None else arrived - minutes
 
     return Ordering(f"head-start-{minutes:g}", f"Flag brings forward by {minutes:g} min", place)
+
+
+def _limited(
+    department: Department, kind: StudyClass, arrived: float, known: float | None
+) -> tuple[bool, float, float]:
+    return (True, arrived, arrived) if known is None else (False, known, arrived)
+
+
+def limited(limit: Limit) -> Ordering:
+    """First in, first out, where a flag goes first as far as `limit` lets it."""
+    return Ordering("limited", "Flagged first, within a limit for everybody else", _limited, limit)
 
 
 FIFO = Ordering("fifo", "First in, first out", _fifo)
