@@ -83,6 +83,8 @@ EMAIL_USE_TLS = os.environ.get("FIRSTREAD_SMTP_TLS", "starttls") == "starttls"
 EMAIL_USE_SSL = os.environ.get("FIRSTREAD_SMTP_TLS", "starttls") == "tls"
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = os.environ.get("FIRSTREAD_MAIL_FROM", "firstread@localhost")
+# Dictation by the browser's own speech interface, which may send sound to the browser's maker.
+DICTATION = os.environ.get("FIRSTREAD_DICTATION", "") == "browser"
 # Whether a signature under a report needs the signer's password again.
 SIGN_ASKS_PASSWORD = os.environ.get("FIRSTREAD_SIGN_PASSWORD", "0") == "1"
 QA_RANDOM_SAMPLE = float(os.environ.get("FIRSTREAD_QA_SAMPLE", "0.1"))

@@ -114,6 +114,7 @@ def make_run(
             presence="present" if positive else "absent",
             probability=probability,
             volume_ml=31.0 if positive else None,
+            largest_diameter_mm=42.0 if positive else None,
             side="left" if positive else "",
             key_sop_instance_uid=f"2.25.{number}.5" if positive else "",
             key_series_instance_uid=run.series.series_instance_uid if positive and run.series else "",

@@ -115,4 +115,5 @@ def report(document: dict[str, Any], hidden: bool) -> dict[str, Any]:
         "sections": [section | {"suggestions": []} for section in document["sections"]],
         "decisions": {},
         "ai_models": [],
+        "offers": [],
     }

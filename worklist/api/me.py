@@ -62,6 +62,7 @@ def _document(user: User) -> dict[str, Any]:
             "name": settings.SITE_NAME,
             "ae_title": settings.AE_TITLE,
             "not_for_clinical_use": True,
+            "dictation": settings.DICTATION,
             "sign_asks_password": settings.SIGN_ASKS_PASSWORD,
         },
     }

@@ -14,6 +14,7 @@ from worklist import flows
 from worklist.api import blinding
 from worklist.api.documents import impression_of, person
 from worklist.api.patients import main_modality, patient_document
+from worklist.api.template_documents import template_documents
 from worklist.quality.models import Review
 from worklist.quality.statistics import Proportion, Table
 from worklist.reports.checks import Check
@@ -28,7 +29,7 @@ def reports_for(user: User) -> QuerySet[Report]:
     entries = ReportEntry.objects.select_related("by").order_by("at", "pk")
     return (
         reports_visible_to(user)
-        .select_related("study__patient", "updated_by", "signed_by")
+        .select_related("study__patient", "updated_by", "signed_by", "template")
         .defer("study__attributes")
         .prefetch_related("decisions", Prefetch("entries", queryset=entries))
         .order_by("-updated_at", "-pk")
@@ -57,6 +58,7 @@ def report_documents(reports: Sequence[Report], user: User) -> list[dict[str, An
                 "version": report.version,
                 "sections": [_section(section, writable) for section in sections],
                 "conclusions": report.conclusions,
+                **template_documents(report, ai[report.study_id].findings if writable else None),
                 "created_at": report.created_at,
                 "updated_at": report.updated_at,
                 "updated_by": person(report.updated_by),

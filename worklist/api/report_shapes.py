@@ -10,6 +10,7 @@ from worklist.quality.models import Review as ReviewRow
 from worklist.quality.models import ReviewState
 from worklist.reports.models import FindingDecision, ReportEntry, ReportState
 from worklist.reports.services import LONGEST_TEXT
+from worklist.reports.templates.content import TYPES
 
 CONCLUSION_VALUES = [
     ("present", "Present"),
@@ -71,6 +72,60 @@ class AiModel(serializers.Serializer):
     version = serializers.CharField()
 
 
+class FieldAnswer(serializers.Serializer):
+    key = serializers.CharField()
+    value = serializers.JSONField(help_text="Text, number or a list of texts, as the field's type says.")
+    inserted = serializers.CharField(
+        allow_blank=True, help_text="Its sentence, exactly as it was put into the text."
+    )
+    finding_id = serializers.CharField(
+        allow_blank=True, help_text="The accepted AI finding that this was measured by."
+    )
+
+
+class FieldOffer(serializers.Serializer):
+    key = serializers.CharField()
+    value = serializers.JSONField()
+    text = serializers.CharField(help_text="The value in words.")
+    finding_id = serializers.CharField()
+
+
+class FieldChoice(serializers.Serializer):
+    value = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+
+
+class TemplateField(serializers.Serializer):
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    type = serializers.ChoiceField(choices=list(TYPES))
+    section = serializers.CharField()
+    cde = serializers.CharField(allow_blank=True)
+    unit = serializers.CharField(allow_blank=True)
+    required = serializers.BooleanField()  # type: ignore[assignment]
+    asked = serializers.BooleanField(help_text="Whether this report needs it, by its other answers.")
+    minimum = serializers.FloatField(allow_null=True)
+    maximum = serializers.FloatField(allow_null=True)
+    choices = FieldChoice(many=True)
+
+
+class TemplateMacro(serializers.Serializer):
+    name = serializers.CharField()
+    section = serializers.CharField()
+    text = serializers.CharField()
+
+
+class UsedTemplate(serializers.Serializer):
+    """What an editor needs of a report's template."""
+
+    id = serializers.CharField()
+    key = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    questions = TemplateField(many=True)
+    macros = TemplateMacro(many=True)
+
+
 class Report(serializers.Serializer):
     id = serializers.CharField()
     study_instance_uid = serializers.CharField()
@@ -78,6 +133,11 @@ class Report(serializers.Serializer):
     version = serializers.IntegerField()
     sections = ReportSection(many=True)
     conclusions = Conclusion(many=True)
+    template = UsedTemplate(allow_null=True, help_text="For those who write; null otherwise.")
+    answers = FieldAnswer(many=True)
+    offers = FieldOffer(
+        many=True, help_text="What AI offers for empty fields; in the report only once taken."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     updated_by = Person(allow_null=True)
@@ -117,10 +177,21 @@ class ConclusionValue(serializers.Serializer):
     value = serializers.ChoiceField(choices=CONCLUSION_VALUES, allow_blank=True)
 
 
+class FieldValue(serializers.Serializer):
+    key = serializers.CharField(max_length=40)
+    value = serializers.JSONField(allow_null=True, help_text="null empties it.")
+
+
+class TemplateChoice(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1)
+    template = serializers.IntegerField(min_value=1)
+
+
 class ReportEdit(serializers.Serializer):
     version = serializers.IntegerField(min_value=1)
     sections = SectionText(many=True, required=False)
     conclusions = ConclusionValue(many=True, required=False)
+    answers = FieldValue(many=True, required=False)
 
 
 class Decision(serializers.Serializer):

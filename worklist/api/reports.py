@@ -42,6 +42,7 @@ from worklist.reports.conclusions import UnknownConclusion
 from worklist.reports.editing import Verdict
 from worklist.reports.models import Report, ReportState
 from worklist.reports.selectors import waiting_for_cosignature
+from worklist.reports.templates.fields import WrongValue
 
 READERS = has_role(Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
 RADIOLOGISTS = has_role(Role.RADIOLOGIST)
@@ -115,6 +116,22 @@ class ReportViewSet(GenericViewSet[Report]):
                 version=said["version"],
                 texts={section["key"]: section["text"] for section in said.get("sections", [])},
                 conclusions={c["code"]: c["value"] for c in said.get("conclusions", [])},
+                fields={one["key"]: one["value"] for one in said.get("answers", [])},
+                by=caller(request),
+                request=request._request,
+            )
+        return self._answer(pk)
+
+    @extend_schema(request=report_shapes.TemplateChoice, responses=WRITTEN)
+    @action(detail=True, methods=["post"], url_path="template")
+    def use_template(self, request: Request, pk: str) -> Response:
+        """Go on with another template; every word stays."""
+        said = _valid(report_shapes.TemplateChoice, request)
+        with self._conflicts(pk):
+            services.use_template(
+                report_id=self._report(pk).pk,
+                template_id=said["template"],
+                version=said["version"],
                 by=caller(request),
                 request=request._request,
             )
@@ -269,7 +286,7 @@ class ReportViewSet(GenericViewSet[Report]):
                 holder=documents.person(held.claimed_by) if held else None,
                 claim_expires_at=held.claim_expires_at if held else None,
             ) from None
-        except UnknownConclusion as error:
+        except (UnknownConclusion, WrongValue) as error:
             raise Problem(400, "Some values are not right", str(error)) from None
 
 

@@ -316,6 +316,7 @@ class Site(serializers.Serializer):
     name = serializers.CharField()
     ae_title = serializers.CharField()
     not_for_clinical_use = serializers.BooleanField()
+    dictation = serializers.BooleanField(help_text="By the browser's speech interface, where it has one.")
     sign_asks_password = serializers.BooleanField(help_text="A signature needs the password again.")
 
 

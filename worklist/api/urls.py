@@ -21,6 +21,7 @@ from worklist.api.quality import QualitySummary, ReviewViewSet, SignedOver
 from worklist.api.readers import Readers
 from worklist.api.reading import LookViewSet, ReadingModeViewSet, StudyFirstLook, StudyReading
 from worklist.api.report_deliveries import DeliveryViewSet, DestinationViewSet, ReportPdf
+from worklist.api.report_templates import ReportTemplateViewSet
 from worklist.api.reports import ReportViewSet
 from worklist.api.rota import GroupViewSet, RotaGaps, RotaNow, RotaPeople, ShiftViewSet
 from worklist.api.rota_calendar import CalendarExport, CalendarImport
@@ -39,6 +40,7 @@ router.register("alert-policies", AlertPolicyViewSet, basename="alert-policies")
 router.register("quiets", QuietViewSet, basename="quiets")
 router.register("communications", CommunicationViewSet, basename="communications")
 router.register("reports", ReportViewSet, basename="reports")
+router.register("report-templates", ReportTemplateViewSet, basename="report-templates")
 router.register("report-destinations", DestinationViewSet, basename="report-destinations")
 router.register("report-deliveries", DeliveryViewSet, basename="report-deliveries")
 router.register("groups", GroupViewSet, basename="groups")

@@ -19,6 +19,8 @@ from worklist.reports.outgoing.status import status_of
 
 FHIR_VERSION: Final = "4.0.1"
 DICOM_UID: Final = "urn:dicom:uid"
+RADELEMENT: Final = "https://radelement.org"
+UCUM: Final = "http://unitsofmeasure.org"
 _SYSTEMS: Final = {
     "SCT": "http://snomed.info/sct",
     "LN": "http://loinc.org",
@@ -98,6 +100,7 @@ def diagnostic_report(
         for number, conclusion in enumerate(version.conclusions, start=1)
         if conclusion["value"] in _ANSWERS
     ]
+    observations += _structured(version, resource["subject"])
     if observations:
         resource["contained"] = observations
         resource["result"] = [{"reference": f"#{one['id']}"} for one in observations]
@@ -323,6 +326,45 @@ def _pdf_form(version: ReportVersion, pdf: bytes | None, url: str) -> list[dict[
             }
         ]
     return [form | {"url": url}] if url else []
+
+
+def _structured(version: ReportVersion, subject: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answers with a RadElement id: one Observation of the set without value, a component each."""
+    coded = [one for one in version.fields if one["cde"]]
+    if not coded or not coded[0]["cde_set"]:
+        return []
+    return [
+        {
+            "resourceType": "Observation",
+            "id": "structured",
+            "status": _OBSERVATION_STATUS[status_of(version.action).fhir],
+            "code": {
+                "coding": [{"system": RADELEMENT, "code": coded[0]["cde_set"]}],
+                "text": version.template.name if version.template else coded[0]["cde_set"],
+            },
+            "subject": subject,
+            "issued": instant(version.at),
+            "component": [
+                {
+                    "code": {
+                        "coding": [{"system": RADELEMENT, "code": one["cde"], "display": one["label"]}],
+                        "text": one["label"],
+                    },
+                    **_component_value(one),
+                }
+                for one in coded
+            ],
+        }
+    ]
+
+
+def _component_value(answer: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(answer["value"], int | float):
+        quantity: dict[str, Any] = {"value": answer["value"]}
+        if answer["unit"]:
+            quantity |= {"unit": answer["unit"], "system": UCUM, "code": answer["unit"]}
+        return {"valueQuantity": quantity}
+    return {"valueString": answer["shown"]}
 
 
 def _observation(

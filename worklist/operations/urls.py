@@ -10,8 +10,8 @@ urlpatterns = [
     path("healthz", pages.healthz, name="healthz"),
     path("", pages.shell, name="home"),
     re_path(
-        r"^(?P<page>co-sign|er|quality|archive|deliveries|models|rota|simulation|guide|reading|read|alert-fatigue|policies"
-        r"|pushed-back)(?:/.*)?$",
+        r"^(?P<page>co-sign|report-templates|er|quality|archive|deliveries|models|rota|simulation|guide|reading-modes|reading"
+        r"|read|alert-fatigue|policies|pushed-back)(?:/.*)?$",
         pages.shell,
         name="page",
     ),

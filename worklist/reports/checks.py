@@ -12,6 +12,7 @@ from worklist.reports.conclusions import Conclusion
 from worklist.reports.drafting import Section
 from worklist.reports.editing import Verdict
 from worklist.reports.identity import PatientFact, ShownPatient, changed, contradictions
+from worklist.reports.templates.fields import blanks
 from worklist.reports.wording import MARKER, FindingFact
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Facts",
     "Override",
     "ShownPatient",
+    "Side",
     "open_checks",
     "unsettled",
     "used_overrides",
@@ -73,6 +75,15 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Side:
+    """A side that a field tells, and the words that mean the thing it is the side of."""
+
+    label: str
+    side: str
+    names: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Draft:
     """A report as it stands, in plain values."""
 
@@ -83,10 +94,12 @@ class Draft:
     waiting_models: Sequence[str] = field(default_factory=tuple)
     critical_codes: frozenset[str] = frozenset()
     patient: PatientFact = field(default_factory=PatientFact)
+    missing: Sequence[str] = ()
+    sides: Sequence[Side] = ()
 
     def text(self, *keys: str) -> str:
-        """Text of the named sections, of all when none is named."""
-        return "\n".join(s["text"] for s in self.sections if not keys or s["key"] in keys)
+        """Text of the named sections and their parts (`findings-bones`), of all when none is named."""
+        return "\n".join(s["text"] for s in self.sections if not keys or s["key"].split("-")[0] in keys)
 
     def possible(self, code: str) -> list[FindingFact]:
         """Present findings of one code that stand."""
@@ -111,6 +124,7 @@ def open_checks(draft: Draft, facts: Facts) -> list[Check]:
         *_undecided(draft),
         *_conclusions(draft),
         *_text(draft),
+        *_unfilled(draft),
         *_laterality(draft),
         *_communication(draft, facts),
         *_images(facts),
@@ -133,10 +147,14 @@ def used_overrides(checks: Iterable[Check], overrides: Iterable[Override]) -> li
 
 def wrong_side(text: str, finding: FindingFact) -> bool:
     """True when a sentence speaks of the finding on the opposite side only."""
-    opposite = _OPPOSITE.get(finding.side)
+    return _on_the_other_side(text, finding.side, _NAMES.get(finding.code) or _last_word(finding.meaning))
+
+
+def _on_the_other_side(text: str, side: str, names: str) -> bool:
+    opposite = _OPPOSITE.get(side)
     if opposite is None:
         return False
-    name = re.compile(rf"\b({_NAMES.get(finding.code) or _last_word(finding.meaning)})\b", re.IGNORECASE)
+    name = re.compile(rf"\b({names})\b", re.IGNORECASE)
     for sentence in re.split(r"[.;!?\n]+", text):
         named = name.search(sentence)
         if named is None or re.search(_NEGATED, sentence[: named.start()], re.IGNORECASE):
@@ -222,6 +240,17 @@ def _text(draft: Draft) -> Iterator[Check]:
         )
 
 
+def _unfilled(draft: Draft) -> Iterator[Check]:
+    if draft.missing:
+        names = _join(_low(label) for label in draft.missing)
+        yield Check("required_field_missing", f"The template asks for: {names}.", True, True)
+    left = blanks(draft.text())
+    if left:
+        yield Check(
+            "blank_left", f"The text holds places to fill: {_join(left)}. Fill or delete them.", True, True
+        )
+
+
 def _laterality(draft: Draft) -> Iterator[Check]:
     text = draft.text("findings", "impression")
     wrong = [
@@ -230,6 +259,11 @@ def _laterality(draft: Draft) -> Iterator[Check]:
         if draft.verdicts.get(finding.id) in (Verdict.ACCEPTED, Verdict.UNCERTAIN)
         and not finding.stale
         and wrong_side(text, finding)
+    ]
+    wrong += [
+        f"{_low(one.label)} is {one.side} in its field, the text says {_OPPOSITE[one.side]}"
+        for one in draft.sides
+        if one.names and _on_the_other_side(text, one.side, "|".join(re.escape(name) for name in one.names))
     ]
     if wrong:
         yield Check("laterality", f"Which side? {_join(wrong).capitalize()}. Look at the images.", True, True)

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Final, TypedDict
 
 from worklist.reports import wording
+from worklist.reports.templates.content import Content
 from worklist.reports.wording import FindingFact
 
 TITLES: Final = {
@@ -82,16 +83,22 @@ class PriorFact:
     signed_on: date
 
 
-def draft(study: StudyFact, priors: Sequence[PriorFact], findings: Sequence[FindingFact]) -> list[Section]:
-    """All sections of a new draft, in order."""
+def draft(
+    study: StudyFact,
+    priors: Sequence[PriorFact],
+    findings: Sequence[FindingFact],
+    content: Content | None = None,
+) -> list[Section]:
+    """All sections of a new draft, in the order of its template; what is known goes before default texts."""
     texts = {
         "history": study.reason_for_exam.strip(),
         "comparison": comparison(priors),
         "technique": technique(study),
     }
+    parts = [(s.key, s.title, s.text) for s in content.sections] if content else []
     sections: list[Section] = [
-        {"key": key, "title": title, "text": texts.get(key, ""), "suggestions": []}
-        for key, title in TITLES.items()
+        {"key": key, "title": title, "text": texts.get(key, "") or default, "suggestions": []}
+        for key, title, default in parts or [(key, title, "") for key, title in TITLES.items()]
     ]
     return with_suggestions(sections, findings)
 
@@ -122,6 +129,33 @@ def comparison(priors: Sequence[PriorFact]) -> str:
     what = " ".join(part for part in (latest.modality, latest.body_part.lower()) if part) or "Study"
     made = f" of {_day(latest.made_on)}" if latest.made_on else ""
     return f"{what}{made}, reported {_day(latest.signed_on)}."
+
+
+def with_template(sections: Sequence[Section], content: Content) -> list[Section]:
+    """The sections of a template with the words that were there; default texts only where none were.
+
+    Words of a section that the template lacks go to the end of the findings.
+    """
+    known = {section["key"]: section for section in sections}
+    made: list[Section] = []
+    for part in content.sections:
+        old = known.pop(part.key, None)
+        made.append(
+            {
+                "key": part.key,
+                "title": part.title,
+                "text": (old["text"] if old else "") or part.text,
+                "suggestions": old["suggestions"] if old else [],
+            }
+        )
+    left = [section for section in known.values() if section["text"].strip()]
+    if left:
+        words = "\n".join(f"{section['title']}: {section['text']}" for section in left)
+        made = [
+            {**one, "text": f"{one['text']}\n{words}".strip()} if one["key"] == "findings" else one
+            for one in made
+        ]
+    return made
 
 
 def with_suggestions(sections: Sequence[Section], findings: Sequence[FindingFact]) -> list[Section]:

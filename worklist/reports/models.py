@@ -8,6 +8,7 @@ from django.db import models
 from pacs.models import Study
 from triage.models import Finding, TriageRun
 from worklist.reports.outgoing.models import Destination, ReportDelivery, ReportDispatch
+from worklist.reports.templates.models import ReportTemplate
 
 __all__ = [
     "FINAL_REPORT_STATES",
@@ -20,6 +21,7 @@ __all__ = [
     "ReportDispatch",
     "ReportEntry",
     "ReportState",
+    "ReportTemplate",
     "ReportVersion",
 ]
 
@@ -57,6 +59,13 @@ class Report(models.Model):
     )
     conclusions = models.JSONField(
         default=list, help_text="[{code, scheme, meaning, value: present|absent|indeterminate|, required}]"
+    )
+    template = models.ForeignKey(
+        ReportTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="reports"
+    )
+    fields = models.JSONField(
+        default=list,
+        help_text="[{key, value, inserted, finding_id}], see worklist/reports/templates/fields.py.",
     )
     edited_version = models.PositiveIntegerField(
         default=1,
@@ -111,6 +120,10 @@ class ReportVersion(models.Model):
         default=list, help_text="[{code, text, reason}] of checks that the signer overrode."
     )
     conclusions = models.JSONField(default=list)
+    template = models.ForeignKey(
+        ReportTemplate, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    fields = models.JSONField(default=list, help_text="[{key, label, value, shown, unit, cde}] as signed.")
     decisions = models.JSONField(default=dict, help_text="{finding id: decision} as signed.")
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

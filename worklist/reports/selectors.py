@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db.models import F, QuerySet
 
@@ -10,7 +11,7 @@ from foundation.accounts.models import Role, User
 from pacs.demographics import age_text
 from pacs.models import Study
 from pacs.selectors import studies_visible_to
-from worklist.reports.checks import Check, Draft, Facts, open_checks
+from worklist.reports.checks import Check, Draft, Facts, Side, open_checks
 from worklist.reports.editing import Verdict
 from worklist.reports.facts import AiFacts
 from worklist.reports.identity import PatientFact, years
@@ -23,6 +24,8 @@ from worklist.reports.models import (
     ReportState,
     ReportVersion,
 )
+from worklist.reports.templates.fields import missing, values
+from worklist.reports.templates.selectors import content_of
 from worklist.reports.wording import FindingFact, volume
 
 READS_SIGNED = (Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
@@ -95,7 +98,24 @@ def draft_of(report: Report, ai: AiFacts, verdicts: dict[int, Verdict] | None = 
         waiting_models=ai.waiting,
         critical_codes=ai.critical_codes,
         patient=patient_fact(report.study),
+        **_fields(report),
     )
+
+
+def _fields(report: Report) -> dict[str, Any]:
+    """What the template asks and has no answer, and the sides that fields tell."""
+    content = content_of(report.template)
+    if content is None:
+        return {}
+    said = values(report.fields)
+    return {
+        "missing": [one.label for one in missing(content, report.fields, report.conclusions)],
+        "sides": [
+            Side(one.label, str(said[one.key]), one.names)
+            for _, one in content.fields()
+            if one.names and said.get(one.key) in ("left", "right")
+        ],
+    }
 
 
 def patient_fact(study: Study) -> PatientFact:

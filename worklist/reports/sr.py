@@ -255,9 +255,9 @@ def _observer(text: SignedText) -> list[Dataset]:
 
 
 def _heading(key: str, title: str, words: str) -> Dataset:
-    """A section; who added an addendum, and when, stands in its title, which no code can say."""
+    """A section; what no code can say of it stands in its title: who added it, or which part it is."""
     heading, element = HEADINGS[key.split("-")[0]]
-    if key.startswith("addendum-"):
+    if "-" in key:
         words = f"{title}\n{words}"
     container = _item("CONTAINS", "CONTAINER", heading)
     container.ContinuityOfContent = "SEPARATE"

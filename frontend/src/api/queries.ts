@@ -33,12 +33,15 @@ import type {
   Report,
   ReportDelivery,
   ReportDestination,
+  ReportTemplate,
+  ReportTemplateDetail,
   Review,
   SignedOver,
   Signing,
   Study,
   Desk,
   StudyLooks,
+  TemplatePreview,
   TriagePlan,
   TriageRun,
   WaitingReport,
@@ -162,6 +165,25 @@ export const reportsQuery = (uid: string) =>
       const params = query({ study_instance_uid: uid });
       return (await request<Page<Report>>(`/api/reports/${params}`, { signal })).results;
     },
+  });
+
+export const templatesQuery = queryOptions({
+  queryKey: ["report-templates"],
+  queryFn: ({ signal }) => request<Page<ReportTemplate>>("/api/report-templates/?page_size=500", { signal }),
+});
+
+export const activeTemplatesQuery = queryOptions({
+  queryKey: ["report-templates", "active"],
+  queryFn: async ({ signal }) =>
+    (await request<Page<ReportTemplate>>("/api/report-templates/?state=active&page_size=500", { signal }))
+      .results,
+  staleTime: 60_000,
+});
+
+export const templateQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["report-templates", "one", id],
+    queryFn: ({ signal }) => request<ReportTemplateDetail>(`/api/report-templates/${id}/`, { signal }),
   });
 
 export const toCosignQuery = queryOptions({
@@ -330,6 +352,18 @@ export const api = {
     post<Report>(`/api/reports/${id}/findings/${finding}/`, { decision, version }),
   suggestion: (id: string, suggestion: string, state: string, version: number) =>
     post<Report>(`/api/reports/${id}/suggestions/${suggestion}/`, { state, version }),
+  answer: (id: string, version: number, key: string, value: unknown) =>
+    request<Report>(`/api/reports/${id}/`, { method: "PATCH", body: { version, answers: [{ key, value }] } }),
+  useTemplate: (id: string, version: number, template: number) =>
+    post<Report>(`/api/reports/${id}/template/`, { version, template }),
+  addTemplate: (made: Record<string, unknown>) => post<ReportTemplateDetail>("/api/report-templates/", made),
+  moveTemplate: (id: string, move: "activate" | "retire", reason: string) =>
+    post<ReportTemplateDetail>(`/api/report-templates/${id}/${move}/`, { reason }),
+  previewTemplate: (content: unknown) => post<TemplatePreview>("/api/report-templates/preview/", { content }),
+  readMrrt: (html: string) =>
+    post<{ name: string; content: unknown; warnings: string[] }>("/api/report-templates/read-mrrt/", {
+      html,
+    }),
   sign: (id: string, signing: Signing) => post<Report>(`/api/reports/${id}/sign/`, signing),
   addendum: (id: string, text: string, password = "") =>
     post<Report>(`/api/reports/${id}/addendum/`, { text, password }),

@@ -1216,6 +1216,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/report-templates/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Every version, by name, the latest first. */
+        get: operations["report_templates_list"];
+        put?: never;
+        /** @description A further version, as a draft; it is used once it is activated. */
+        post: operations["report_templates_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-templates/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One version with its content. */
+        get: operations["report_templates_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-templates/{id}/activate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description New reports take this version; the one before is retired. */
+        post: operations["report_templates_activate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-templates/{id}/retire/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description No new report takes this version. */
+        post: operations["report_templates_retire_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-templates/preview/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description How reports of this content would read, or what is wrong with it; nothing is kept. */
+        post: operations["report_templates_preview_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/report-templates/read-mrrt/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What an RSNA MRRT file would become; nothing is kept. */
+        post: operations["report_templates_read_mrrt_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reports/": {
         parameters: {
             query?: never;
@@ -1352,6 +1455,23 @@ export interface paths {
         put?: never;
         /** @description Take or leave one suggested sentence. */
         post: operations["reports_suggestions_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reports/{id}/template/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Go on with another template; every word stays. */
+        post: operations["reports_template_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2748,6 +2868,31 @@ export interface components {
              */
             median_minutes: number | null;
         };
+        FieldAnswer: {
+            key: string;
+            /** @description Text, number or a list of texts, as the field's type says. */
+            value: unknown;
+            /** @description Its sentence, exactly as it was put into the text. */
+            inserted: string;
+            /** @description The accepted AI finding that this was measured by. */
+            finding_id: string;
+        };
+        FieldChoice: {
+            value: string;
+            label: string;
+        };
+        FieldOffer: {
+            key: string;
+            value: unknown;
+            /** @description The value in words. */
+            text: string;
+            finding_id: string;
+        };
+        FieldValueRequest: {
+            key: string;
+            /** @description null empties it. */
+            value: unknown;
+        };
         Finding: {
             id: string;
             code: string;
@@ -2930,6 +3075,14 @@ export interface components {
             unchanged: number;
             /** @description Past; left as it was. */
             over: number;
+        };
+        /** @description What is wrong with a template. */
+        InvalidContent: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            problems: string[];
         };
         /**
          * @description * `claimed` - Claimed
@@ -3268,6 +3421,14 @@ export interface components {
             /** @default  */
             name: string;
         };
+        MrrtFileRequest: {
+            html: string;
+        };
+        MrrtProposal: {
+            name: string;
+            content: unknown;
+            warnings: string[];
+        };
         NewAlertPolicyRequest: {
             version: string;
             document: components["schemas"]["PolicyRulesRequest"];
@@ -3394,6 +3555,16 @@ export interface components {
             p256dh: string;
             auth: string;
             browser?: string;
+        };
+        NewTemplateRequest: {
+            key?: string;
+            name: string;
+            content: unknown;
+            modalities?: string[];
+            body_parts?: string[];
+            words?: string[];
+            note?: string;
+            imported?: boolean;
         };
         NextItem: {
             id: string;
@@ -4019,6 +4190,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["SimulationSummary"][];
         };
+        PaginatedTemplateDocumentList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["TemplateDocument"][];
+        };
         PaginatedTriagePlanList: {
             /** @example 123 */
             count: number;
@@ -4132,6 +4318,7 @@ export interface components {
             version?: number;
             sections?: components["schemas"]["SectionTextRequest"][];
             conclusions?: components["schemas"]["ConclusionValueRequest"][];
+            answers?: components["schemas"]["FieldValueRequest"][];
         };
         /** @description What is left out stays. */
         PatchedSavedListChangeRequest: {
@@ -4280,12 +4467,25 @@ export interface components {
          * @enum {string}
          */
         PresenceEnum: "present" | "absent";
+        Preview: {
+            problems: string[];
+            sections: components["schemas"]["PreviewSection"][];
+        };
+        PreviewRequestRequest: {
+            content: unknown;
+        };
         PreviewRule: {
             name: string;
             alerts: number;
             first: string;
             seconds_to_everybody: number;
             uncovered: components["schemas"]["Uncovered"][];
+        };
+        PreviewSection: {
+            key: string;
+            title: string;
+            /** @description Default text and the sentence of each field. */
+            text: string;
         };
         Prior: {
             study_instance_uid: string;
@@ -4586,6 +4786,11 @@ export interface components {
             version: number;
             sections: components["schemas"]["ReportSection"][];
             conclusions: components["schemas"]["Conclusion"][];
+            /** @description For those who write; null otherwise. */
+            template: components["schemas"]["UsedTemplate"] | null;
+            answers: components["schemas"]["FieldAnswer"][];
+            /** @description What AI offers for empty fields; in the report only once taken. */
+            offers: components["schemas"]["FieldOffer"][];
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -5045,9 +5250,18 @@ export interface components {
             name: string;
             ae_title: string;
             not_for_clinical_use: boolean;
+            /** @description By the browser's speech interface, where it has one. */
+            dictation: boolean;
             /** @description A signature needs the password again. */
             sign_asks_password: boolean;
         };
+        /**
+         * @description * `shipped` - Shipped with Firstread
+         *     * `site` - Written here
+         *     * `mrrt` - Imported (RSNA MRRT)
+         * @enum {string}
+         */
+        SourceEnum: "shipped" | "site" | "mrrt";
         /**
          * @description * `scanned` - scanned
          *     * `complete` - complete
@@ -5140,6 +5354,74 @@ export interface components {
             /** Format: double */
             outpatient: number;
         };
+        TemplateChoiceRequest: {
+            version: number;
+            template: number;
+        };
+        TemplateDetail: {
+            id: string;
+            key: string;
+            version: number;
+            name: string;
+            state: components["schemas"]["PriorityPolicyStateEnum"];
+            source: components["schemas"]["SourceEnum"];
+            modalities: string[];
+            body_parts: string[];
+            words: string[];
+            note: string;
+            made_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            made_at: string;
+            moved_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            moved_at: string | null;
+            reason: string;
+            /** @description docs/guides/report-templates.md says what it holds. */
+            content: unknown;
+        };
+        TemplateDocument: {
+            id: string;
+            key: string;
+            version: number;
+            name: string;
+            state: components["schemas"]["PriorityPolicyStateEnum"];
+            source: components["schemas"]["SourceEnum"];
+            modalities: string[];
+            body_parts: string[];
+            words: string[];
+            note: string;
+            made_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            made_at: string;
+            moved_by: components["schemas"]["Person"] | null;
+            /** Format: date-time */
+            moved_at: string | null;
+            reason: string;
+        };
+        TemplateField: {
+            key: string;
+            label: string;
+            type: components["schemas"]["TypeEnum"];
+            section: string;
+            cde: string;
+            unit: string;
+            required: boolean;
+            /** @description Whether this report needs it, by its other answers. */
+            asked: boolean;
+            /** Format: double */
+            minimum: number | null;
+            /** Format: double */
+            maximum: number | null;
+            choices: components["schemas"]["FieldChoice"][];
+        };
+        TemplateMacro: {
+            name: string;
+            section: string;
+            text: string;
+        };
+        TemplateMoveRequest: {
+            reason: string;
+        };
         Told: {
             /** Format: date-time */
             at: string;
@@ -5191,6 +5473,14 @@ export interface components {
          * @enum {string}
          */
         TriageRunOutcomeEnum: "positive" | "negative";
+        /**
+         * @description * `choice` - choice
+         *     * `choices` - choices
+         *     * `number` - number
+         *     * `text` - text
+         * @enum {string}
+         */
+        TypeEnum: "choice" | "choices" | "number" | "text";
         UnassignRequestRequest: {
             /** @default  */
             instead_of: string;
@@ -5226,6 +5516,15 @@ export interface components {
             refused: components["schemas"]["NotTaken"][];
             /** @description Study Instance UIDs. */
             studies: string[];
+        };
+        /** @description What an editor needs of a report's template. */
+        UsedTemplate: {
+            id: string;
+            key: string;
+            name: string;
+            version: number;
+            questions: components["schemas"]["TemplateField"][];
+            macros: components["schemas"]["TemplateMacro"][];
         };
         /**
          * @description * `present` - Present
@@ -7741,6 +8040,219 @@ export interface operations {
             };
         };
     };
+    report_templates_list: {
+        parameters: {
+            query?: {
+                key?: string;
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /**
+                 * @description * `draft` - Draft
+                 *     * `active` - Active
+                 *     * `retired` - Retired
+                 */
+                state?: ("active" | "draft" | "retired")[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedTemplateDocumentList"];
+                };
+            };
+        };
+    };
+    report_templates_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTemplateRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewTemplateRequest"];
+                "multipart/form-data": components["schemas"]["NewTemplateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvalidContent"];
+                };
+            };
+        };
+    };
+    report_templates_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+        };
+    };
+    report_templates_activate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateMoveRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TemplateMoveRequest"];
+                "multipart/form-data": components["schemas"]["TemplateMoveRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_templates_retire_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateMoveRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TemplateMoveRequest"];
+                "multipart/form-data": components["schemas"]["TemplateMoveRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_templates_preview_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PreviewRequestRequest"];
+                "multipart/form-data": components["schemas"]["PreviewRequestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+        };
+    };
+    report_templates_read_mrrt_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MrrtFileRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["MrrtFileRequest"];
+                "multipart/form-data": components["schemas"]["MrrtFileRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MrrtProposal"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reports_list: {
         parameters: {
             query?: {
@@ -8060,6 +8572,41 @@ export interface operations {
                 "application/json": components["schemas"]["SuggestionStateRequest"];
                 "application/x-www-form-urlencoded": components["schemas"]["SuggestionStateRequest"];
                 "multipart/form-data": components["schemas"]["SuggestionStateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportConflict"];
+                };
+            };
+        };
+    };
+    reports_template_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateChoiceRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TemplateChoiceRequest"];
+                "multipart/form-data": components["schemas"]["TemplateChoiceRequest"];
             };
         };
         responses: {

@@ -74,6 +74,12 @@ export type Check = Shapes["Check"];
 export type WaitingReport = Shapes["WaitingReport"];
 /** A signature that overrode checks, with the reasons. */
 export type SignedOver = Shapes["SignedOver"];
+export type TemplateField = Shapes["TemplateField"];
+export type FieldAnswer = Shapes["FieldAnswer"];
+export type FieldOffer = Shapes["FieldOffer"];
+export type ReportTemplate = Shapes["TemplateDocument"];
+export type ReportTemplateDetail = Shapes["TemplateDetail"];
+export type TemplatePreview = Shapes["Preview"];
 export type Signing = Shapes["SigningRequest"];
 export type Amendment = Shapes["AmendmentRequest"];
 

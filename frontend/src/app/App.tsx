@@ -10,6 +10,7 @@ import { Shell } from "./Shell";
 
 const WorklistPage = lazy(() => import("../pages/worklist/WorklistPage"));
 const ReadPage = lazy(() => import("../pages/read/ReadPage"));
+const TemplatesPage = lazy(() => import("../pages/templates/TemplatesPage"));
 const CosignPage = lazy(() => import("../pages/cosign/CosignPage"));
 const ErPage = lazy(() => import("../pages/er/ErPage"));
 const WallPage = lazy(() => import("../pages/er/WallPage"));
@@ -70,6 +71,7 @@ function Pages() {
           <Route path="/">{allowed("/") ? <WorklistPage /> : <Redirect to={home} replace />}</Route>
           <Route path="/read/:uid">{({ uid }) => guard("/", <ReadPage key={uid} uid={uid} />)}</Route>
           <Route path="/reading">{guard("/", <Waiting />)}</Route>
+          <Route path="/report-templates">{guard("/report-templates", <TemplatesPage />)}</Route>
           <Route path="/co-sign">{guard("/co-sign", <CosignPage />)}</Route>
           <Route path="/er">{guard("/er", <ErPage />)}</Route>
           <Route path="/quality">{guard("/quality", <QualityPage />)}</Route>

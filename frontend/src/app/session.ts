@@ -61,11 +61,17 @@ export const places: readonly Place[] = [
     roles: ["pacs_administrator", "radiologist", "qa_reviewer"],
     department: true,
   },
-  { path: "/pushed-back", label: "Pushed back", roles: ["radiologist", "qa_reviewer", "pacs_administrator"] },
   {
-    path: "/policies/priority",
-    label: "Priority",
-    roles: ["pacs_administrator", "radiologist", "qa_reviewer"],
+    path: "/pushed-back",
+    label: "Pushed back",
+    roles: ["radiologist", "qa_reviewer", "pacs_administrator"],
+    department: true,
+  },
+  {
+    path: "/report-templates",
+    label: "Report templates",
+    roles: ["pacs_administrator"],
+    department: true,
   },
   { path: "/guide", label: "Guide", roles: [] },
 ];

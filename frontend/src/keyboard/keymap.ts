@@ -52,6 +52,16 @@ export const keymap = {
     { keys: ["i"], action: "images", label: "Keyboard to the images" },
     { keys: ["alt+enter"], action: "takeSentence", label: "In a section: take the AI sentence" },
     { keys: ["alt+backspace"], action: "dropSentence", label: "In a section: delete the AI sentence" },
+    {
+      keys: ["tab"],
+      action: "fill",
+      label: "In a section: next place to fill [ ], or .macro becomes its text",
+    },
+    {
+      keys: ["f8"],
+      action: "nextField",
+      label: "In the report: next field or place to fill (F7: the one before)",
+    },
     { keys: ["1"], action: "present", label: "Conclude: present" },
     { keys: ["2"], action: "absent", label: "Conclude: absent" },
     { keys: ["3"], action: "indeterminate", label: "Conclude: indeterminate" },

@@ -6,7 +6,7 @@ for each other on its row, and the guarded UPDATE names the version again.
 """
 
 from worklist.reports.services.changes import KINDS, add_addendum, amend
-from worklist.reports.services.drafts import decide, open_draft, save, set_suggestion
+from worklist.reports.services.drafts import decide, open_draft, save, set_suggestion, use_template
 from worklist.reports.services.results import refresh_behind, refresh_suggestions
 from worklist.reports.services.rows import LONGEST_TEXT
 from worklist.reports.services.signing import ChecksOpen, sign, signs_finally
@@ -25,4 +25,5 @@ __all__ = [
     "set_suggestion",
     "sign",
     "signs_finally",
+    "use_template",
 ]

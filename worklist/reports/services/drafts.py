@@ -22,7 +22,12 @@ from worklist.reports.facts import AiFacts, ai_facts, prior_facts, study_fact
 from worklist.reports.models import FindingDecision, Report
 from worklist.reports.selectors import verdicts_of
 from worklist.reports.services.rows import OVERLAP, Action, checked_texts, enter, locked, tell
+from worklist.reports.services.written import Written
 from worklist.reports.states import REPORT
+from worklist.reports.templates import fields as field_rules
+from worklist.reports.templates.content import parse
+from worklist.reports.templates.models import ReportTemplate, TemplateState
+from worklist.reports.templates.selectors import content_of, template_for
 from worklist.reports.wording import FindingFact
 
 
@@ -36,11 +41,14 @@ def open_draft(*, study: Study, by: User, request: HttpRequest | None = None) ->
         return known
     with transaction.atomic():
         now = timezone.now()
-        ai = ai_facts(study.pk)
+        ai, fact = ai_facts(study.pk), study_fact(study)
+        template = template_for(fact)
+        content = content_of(template)
         report, created = Report.objects.get_or_create(
             study=study,
             defaults={
-                "sections": drafting.draft(study_fact(study), prior_facts(study), ai.findings),
+                "sections": drafting.draft(fact, prior_facts(study), ai.findings, content),
+                "template": template,
                 "conclusions": conclusion_rules.with_targets([], ai.targets),
                 "results_seen_at": now - OVERLAP,
                 "updated_by": by,
@@ -60,23 +68,30 @@ def save(
     by: User,
     texts: Mapping[str, str] | None = None,
     conclusions: Mapping[str, str] | None = None,
+    fields: Mapping[str, object] | None = None,
     request: HttpRequest | None = None,
 ) -> Report:
-    """Keep the reader's text (by section key) and conclusions (by finding code) of a draft.
+    """Keep the reader's text (by section key), conclusions (by finding code) and fields (by key) of a draft.
+
+    A field's sentence follows its value. The field that answers whether a finding is there, and the
+    conclusion on that finding, are one answer.
 
     Raises:
         LostRace: a person changed the report since `version`.
         IllegalTransition: it is signed.
         ValidationError: an unknown section, or a text that is too long.
         UnknownConclusion: a finding that the report does not ask for.
+        WrongValue: an unknown field, or a value that it does not take.
     """
 
     def change(report: Report) -> dict[str, Any]:
         cleaned = checked_texts(report.sections, texts or {})
-        return {
-            "sections": editing.with_texts(report.sections, cleaned),
-            "conclusions": conclusion_rules.with_values(report.conclusions, conclusions or {}),
-        }
+        written = Written.of(report, sections=editing.with_texts(report.sections, cleaned))
+        for code, value in (conclusions or {}).items():
+            written = written.concluded(code, value)
+        for key, answer in (fields or {}).items():
+            written = written.answered(key, answer)
+        return written.columns()
 
     return _edit(report_id, version, change, "report edited", by=by, request=request)
 
@@ -105,7 +120,7 @@ def decide(
         finding = _possible(ai, finding_id)
         _keep_decision(report, finding, decision, by)
         sections = editing.decide(drafting.with_suggestions(report.sections, ai.findings), finding, decision)
-        return {"sections": sections, "conclusions": _concluded(report, ai, finding)}
+        return _followed(report, ai, finding, sections).columns()
 
     return _edit(
         report_id, version, change, "finding decided", by=by, request=request,
@@ -138,15 +153,16 @@ def set_suggestion(
         ai = ai_facts(report.study_id)
         finding = _possible(ai, _finding_of(report.sections, suggestion_id))
         verdict = verdicts_of(report.pk).get(finding.id)
-        conclusions: list[Conclusion] = report.conclusions
-        if state == "accepted" and verdict in (None, Verdict.REJECTED):
+        decided = state == "accepted" and verdict in (None, Verdict.REJECTED)
+        if decided:
             verdict = Verdict.ACCEPTED
             _keep_decision(report, finding, verdict, by)
-            conclusions = _concluded(report, ai, finding)
         sections = editing.set_suggestion(
             report.sections, suggestion_id, state, finding, verdict or Verdict.ACCEPTED
         )
-        return {"sections": sections, "conclusions": conclusions}
+        if decided:
+            return _followed(report, ai, finding, sections).columns()
+        return {"sections": sections}
 
     return _edit(
         report_id, version, change, "suggestion " + state, by=by, request=request, suggestion=suggestion_id
@@ -189,6 +205,13 @@ def _keep_decision(report: Report, finding: FindingFact, decision: Verdict | Non
     )
 
 
+def _followed(report: Report, ai: AiFacts, finding: FindingFact, sections: list[Section]) -> Written:
+    """Conclusion and fields follow what was decided on a finding; its own sentence says it already."""
+    concluded = _concluded(report, ai, finding)
+    written = Written.of(report, sections=sections, conclusions=concluded)
+    return written.follows(finding, verdicts_of(report.pk).get(finding.id), ai.findings)
+
+
 def _concluded(report: Report, ai: AiFacts, finding: FindingFact) -> list[Conclusion]:
     """The conclusion follows the decisions as long as they say something."""
     known = conclusion_rules.with_targets(report.conclusions, ai.targets)
@@ -215,3 +238,27 @@ def _finding_of(sections: Sequence[Section], suggestion_id: str) -> int:
             if suggestion["id"] == suggestion_id:
                 return int(suggestion["finding_id"])
     raise ValidationError(f"This report has no suggestion {suggestion_id}.")
+
+
+def use_template(
+    *, report_id: int, template_id: int, version: int, by: User, request: HttpRequest | None = None
+) -> Report:
+    """Go on with another active template. No word is lost: text of a section that it lacks goes to the findings.
+
+    Raises:
+        LostRace, IllegalTransition: as for save.
+        ValidationError: no such active template.
+    """
+    template = ReportTemplate.objects.filter(pk=template_id, state=TemplateState.ACTIVE).first()
+    if template is None:
+        raise ValidationError("This template is not active. Choose another.")
+
+    def change(report: Report) -> dict[str, Any]:
+        content = parse(template.content)
+        sections = drafting.with_template(report.sections, content)
+        sections = drafting.with_suggestions(sections, ai_facts(report.study_id).findings)
+        known = {one.key for _, one in content.fields()}
+        kept = [one for one in report.fields if one["key"] in known]
+        return {"template": template, "sections": sections, "fields": field_rules.valid(content, kept)}
+
+    return _edit(report_id, version, change, "report template chosen", by=by, request=request)

@@ -18,6 +18,8 @@ from worklist.live.services import announce
 from worklist.reports.drafting import Section
 from worklist.reports.models import SIGNED_REPORT_STATES, Report, ReportEntry, ReportVersion
 from worklist.reports.selectors import verdicts_of
+from worklist.reports.services.written import signed_fields
+from worklist.reports.templates.selectors import content_of
 
 LONGEST_TEXT = 20_000
 # A run that finished but is not committed yet is older than it looks: results are read again that far back.
@@ -28,7 +30,8 @@ Action = ReportEntry.Action
 
 def locked(report_id: int, version: int | None) -> Report:
     """The report's row, held to the end of the transaction, if nobody changed it since `version`."""
-    report = Report.objects.select_for_update(of=("self",)).select_related("study__patient").get(pk=report_id)
+    rows = Report.objects.select_for_update(of=("self",)).select_related("study__patient", "template")
+    report = rows.get(pk=report_id)
     if version is not None and not report.edited_version <= version <= report.version:
         raise LostRace("Somebody changed this report since you loaded it. Look at their text, then go on.")
     return report
@@ -65,6 +68,8 @@ def keep_version(report: Report, action: Action, *, overrides: list[dict[str, st
         sections=report.signed_sections,
         overrides=overrides,
         conclusions=report.conclusions,
+        template=report.template,
+        fields=signed_fields(content_of(report.template), report.fields),
         decisions=decisions,
         at=report.updated_at,
         by=by,

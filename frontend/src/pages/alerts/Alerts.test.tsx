@@ -53,7 +53,7 @@ beforeEach(() => {
     department: "",
     time_zone: "UTC",
     idle_timeout_s: 900,
-    site: { name: "", ae_title: "", not_for_clinical_use: true, sign_asks_password: false },
+    site: { name: "", ae_title: "", not_for_clinical_use: true, sign_asks_password: false, dictation: false },
   });
   vi.stubGlobal("fetch", (path: string, options: RequestInit) => {
     if (options.method !== "GET")

@@ -79,7 +79,13 @@ describe("an alert", () => {
       department: "ER",
       time_zone: "UTC",
       idle_timeout_s: 900,
-      site: { name: "", ae_title: "", not_for_clinical_use: true, sign_asks_password: false },
+      site: {
+        name: "",
+        ae_title: "",
+        not_for_clinical_use: true,
+        sign_asks_password: false,
+        dictation: false,
+      },
     });
     render(
       <MantineProvider env="test">

@@ -57,7 +57,13 @@ describe("the wall", () => {
       department: "ER",
       time_zone: "UTC",
       idle_timeout_s: 900,
-      site: { name: "", ae_title: "", not_for_clinical_use: true, sign_asks_password: false },
+      site: {
+        name: "",
+        ae_title: "",
+        not_for_clinical_use: true,
+        sign_asks_password: false,
+        dictation: false,
+      },
     });
     vi.stubGlobal("fetch", () => Promise.resolve(new Response("[]")));
     vi.stubGlobal(

@@ -1,5 +1,13 @@
 import { Button } from "@mantine/core";
-import { useEffect, useImperativeHandle, useRef, useState, useSyncExternalStore, type Ref } from "react";
+import {
+  Fragment,
+  useEffect,
+  useImperativeHandle,
+  useRef,
+  useState,
+  useSyncExternalStore,
+  type Ref,
+} from "react";
 
 import { explain, Problem } from "../../../api/client";
 import { api } from "../../../api/queries";
@@ -9,8 +17,12 @@ import { formatMoment } from "../../../time/dates";
 import { personName } from "../../../ui/person";
 import { Conclusions } from "./Conclusions";
 import { Conflicts } from "./Conflicts";
+import { canDictate } from "./dictation";
 import { DocumentField } from "./DocumentField";
+import { Fields } from "./Fields";
+import { goToNextField } from "./nextField";
 import { ReportSession } from "./session";
+import { TemplateLine } from "./TemplateLine";
 import { SignBar, type SignBarHandle, type SignRequest } from "./SignBar";
 import styles from "./Report.module.css";
 
@@ -128,7 +140,16 @@ export function ReportEditor({ ref, report, patient, obstacle, onChange, onSigne
 
   return (
     <>
-      <article ref={root} className={styles.document} aria-label="Report draft">
+      <article
+        ref={root}
+        className={styles.document}
+        aria-label="Report draft"
+        onKeyDown={(event) => {
+          if (event.key !== "F7" && event.key !== "F8") return;
+          event.preventDefault();
+          goToNextField(event.currentTarget, event.key === "F8" ? 1 : -1);
+        }}
+      >
         {onClose && (
           <p className={styles.preliminary} role="status" data-testid="preliminary-note">
             <b>Preliminary</b>, signed by {personName(report.signed_by)}, {formatMoment(report.signed_at)}.
@@ -140,15 +161,30 @@ export function ReportEditor({ ref, report, patient, obstacle, onChange, onSigne
           conflicts={state.conflicts}
           onResolve={(key, text) => session.resolve(key, text)}
         />
+        <TemplateLine
+          report={state.report}
+          onUse={(template) => void write((version) => api.useTemplate(report.id, version, template))}
+        />
         {state.report.sections.map((section) => (
-          <DocumentField
-            key={section.key}
-            section={section}
-            text={state.texts[section.key] ?? ""}
-            readOnly={state.conflicts.some((conflict) => conflict.key === section.key)}
-            onEdit={(text) => session.edit(section.key, text)}
-            onSuggestion={(id, to) => void write((version) => api.suggestion(report.id, id, to, version))}
-          />
+          <Fragment key={section.key}>
+            <DocumentField
+              section={section}
+              text={state.texts[section.key] ?? ""}
+              readOnly={state.conflicts.some((conflict) => conflict.key === section.key)}
+              macros={state.report.template?.macros}
+              dictates={me.site.dictation && canDictate()}
+              onEdit={(text) => session.edit(section.key, text)}
+              onSuggestion={(id, to) => void write((version) => api.suggestion(report.id, id, to, version))}
+            />
+            <Fields
+              questions={(state.report.template?.questions ?? []).filter(
+                (one) => one.section === section.key,
+              )}
+              answers={state.report.answers}
+              offers={state.report.offers}
+              onAnswer={(key, value) => void write((version) => api.answer(report.id, version, key, value))}
+            />
+          </Fragment>
         ))}
         <Conclusions conclusions={state.report.conclusions} onConclude={conclude} />
       </article>
