@@ -7,11 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -73,11 +74,18 @@ class WorklistViewSet(ItemActions):
             ai_was_shown(study=item.study, user=caller(request))
         return Response(document)
 
-    @extend_schema(responses=shapes.WorklistSummary, filters=False)
+    @extend_schema(
+        responses=shapes.WorklistSummary,
+        filters=False,
+        parameters=[
+            OpenApiParameter("list", str, enum=["all", "mine"], description="As of the list."),
+            OpenApiParameter("group", int, description="As of the list."),
+        ],
+    )
     @action(detail=False, pagination_class=None, filterset_class=None)
     def summary(self, request: Request) -> Response:
-        """Counts for the head of the list."""
-        now, user, items = timezone.now(), caller(request), WorklistItem.objects
+        """Counts for the head of the list: of all studies, of the caller's own list, or of a group."""
+        now, user, items = timezone.now(), caller(request), self._list_asked_for(request)
         unread = items.filter(UNREAD)
         # One pass over the index of what is unread, and a look into small ones for the rest.
         counts = unread.aggregate(
@@ -180,6 +188,20 @@ class WorklistViewSet(ItemActions):
             item = self.get_queryset().get(pk=offer.item.pk)
             auditing.study_changed(request, item.study, "claimed", by="next")
         return Response(self._documents([item])[0] | {"why": offer.why})
+
+    @staticmethod
+    def _list_asked_for(request: Request) -> QuerySet[WorklistItem]:
+        asked: dict[str, Any] = {
+            name: request.query_params[name] for name in ("list", "group") if name in request.query_params
+        }
+        if not asked:
+            return WorklistItem.objects.all()
+        found = WorklistFilter(
+            asked | {"state": ItemState.values}, WorklistItem.objects.all(), request=request
+        )
+        if not found.is_valid():
+            raise ValidationError(found.errors)
+        return found.qs
 
     def _item(self, study_instance_uid: str) -> WorklistItem:
         item: WorklistItem = get_object_or_404(

@@ -69,10 +69,15 @@ export const meQuery = queryOptions({
   staleTime: Infinity,
 });
 
-export const summaryQuery = queryOptions({
-  queryKey: ["worklist", "summary"],
-  queryFn: ({ signal }) => request<WorklistSummary>("/api/worklist/summary/", { signal }),
-});
+/** Counts of all studies, or of one list: "mine" or a group's id. */
+export const summaryQuery = (list: string) =>
+  queryOptions({
+    queryKey: ["worklist", "summary", list],
+    queryFn: ({ signal }) => {
+      const asked = list === "mine" ? { list } : { group: list };
+      return request<WorklistSummary>(`/api/worklist/summary/${query(asked)}`, { signal });
+    },
+  });
 
 export const itemQuery = (uid: string) =>
   queryOptions({

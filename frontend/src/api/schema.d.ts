@@ -2221,7 +2221,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Counts for the head of the list. */
+        /** @description Counts for the head of the list: of all studies, of the caller's own list, or of a group. */
         get: operations["worklist_summary_retrieve"];
         put?: never;
         post?: never;
@@ -3108,6 +3108,10 @@ export interface components {
          * @enum {string}
          */
         ItemFlagKindEnum: "teaching" | "peer_review";
+        ItemGroup: {
+            id: string;
+            name: string;
+        };
         ItemMark: {
             kind: components["schemas"]["ItemFlagKindEnum"];
             note: string;
@@ -3615,6 +3619,9 @@ export interface components {
             first_opened_at: string | null;
             /** Format: date-time */
             signed_at: string | null;
+            groups: components["schemas"]["ItemGroup"][];
+            /** @description Open to all, because nobody of its groups was on duty. */
+            shared: boolean;
             assigned_to: components["schemas"]["Person"] | null;
             /** Format: date-time */
             assigned_at: string | null;
@@ -5620,6 +5627,9 @@ export interface components {
             first_opened_at: string | null;
             /** Format: date-time */
             signed_at: string | null;
+            groups: components["schemas"]["ItemGroup"][];
+            /** @description Open to all, because nobody of its groups was on duty. */
+            shared: boolean;
             assigned_to: components["schemas"]["Person"] | null;
             /** Format: date-time */
             assigned_at: string | null;
@@ -10055,7 +10065,12 @@ export interface operations {
     };
     worklist_summary_retrieve: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description As of the list. */
+                group?: number;
+                /** @description As of the list. */
+                list?: "all" | "mine";
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -15,6 +15,7 @@ from worklist.quality.models import Review
 from worklist.queue import claims, ranking
 from worklist.queue.models import WorklistItem
 from worklist.reports.models import FindingDecision, Report
+from worklist.rota.models import Membership, ReadingGroup
 
 pytestmark = pytest.mark.django_db
 
@@ -182,6 +183,28 @@ def test_summary_counts_what_the_head_of_the_list_shows(reader):
         "signed_today": 1,
         "by_class": {"stat": 1, "asap": 0, "routine": 1},
     }
+
+
+def test_rows_name_their_groups_and_counts_are_of_the_list_that_is_asked_for(reader, other):
+    study, _free = _placed(), _placed()
+    group = ReadingGroup.objects.create(name="Neuro", modalities=["US"])
+    Membership.objects.create(group=group, user=other.user)
+    study.worklist_item.groups.set([group])
+    path = f"/api/worklist/{study.study_instance_uid}/"
+    item = reader.get(path)
+    assert_matches(item, "WorklistItem")
+    assert (item["groups"], item["shared"]) == ([{"id": str(group.pk), "name": "Neuro"}], False)
+    summary = "/api/worklist/summary/"
+    assert [reader.get(f"{summary}{q}")["open"] for q in ("", "?list=mine", f"?group={group.pk}")] == [
+        2,
+        1,
+        1,
+    ]
+    assert other.get(f"{summary}?list=mine")["open"] == 2
+    assert "list" in reader.get(f"{summary}?list=theirs", status=400)["errors"]
+    WorklistItem.objects.update(shared_at=timezone.now())
+    assert reader.get(path)["shared"] is True
+    assert reader.get(f"{summary}?list=mine")["open"] == 2
 
 
 def test_claiming_names_the_holder_to_whoever_comes_second(reader, other):

@@ -48,7 +48,7 @@ export default function WorklistPage() {
   const filters = useMemo(() => readFilters(params), [params]);
   const list = useWorklist(filters);
   const interval = useLiveInterval();
-  const summary = useQuery({ ...summaryQuery, refetchInterval: interval });
+  const summary = useQuery({ ...summaryQuery(filters.list), refetchInterval: interval });
   // The rows on the page, and the name of the list (its filters) that they are.
   const [{ items, name }, setRows] = useState<{ items: WorklistItem[]; name: string }>({
     items: [],
