@@ -3108,10 +3108,6 @@ export interface components {
          * @enum {string}
          */
         ItemFlagKindEnum: "teaching" | "peer_review";
-        ItemGroup: {
-            id: string;
-            name: string;
-        };
         ItemMark: {
             kind: components["schemas"]["ItemFlagKindEnum"];
             note: string;
@@ -3619,9 +3615,6 @@ export interface components {
             first_opened_at: string | null;
             /** Format: date-time */
             signed_at: string | null;
-            groups: components["schemas"]["ItemGroup"][];
-            /** @description Open to all, because nobody of its groups was on duty. */
-            shared: boolean;
             assigned_to: components["schemas"]["Person"] | null;
             /** Format: date-time */
             assigned_at: string | null;
@@ -5627,9 +5620,6 @@ export interface components {
             first_opened_at: string | null;
             /** Format: date-time */
             signed_at: string | null;
-            groups: components["schemas"]["ItemGroup"][];
-            /** @description Open to all, because nobody of its groups was on duty. */
-            shared: boolean;
             assigned_to: components["schemas"]["Person"] | null;
             /** Format: date-time */
             assigned_at: string | null;
