@@ -7,6 +7,7 @@ const TITLES: Record<PageName, string> = {
   worklist: "Worklist",
   read: "Reading page",
   cosign: "Co-sign",
+  images: "In the images (I, or a click)",
   quality: "Quality",
   everywhere: "Everywhere",
 };
@@ -45,6 +46,7 @@ export function HelpSheet({ page, onClose }: { page: PageName; onClose: () => vo
         </button>
       </header>
       {page !== "everywhere" && <KeyTable page={page} />}
+      {page === "read" && <KeyTable page="images" />}
       <KeyTable page="everywhere" />
     </aside>
   );

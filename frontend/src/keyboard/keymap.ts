@@ -1,5 +1,5 @@
 /** Every key of every page, once: the pages act on it, the help sheet and the guide print it. */
-export type PageName = "everywhere" | "worklist" | "read" | "cosign" | "quality";
+export type PageName = "everywhere" | "worklist" | "read" | "images" | "cosign" | "quality";
 
 export interface Binding {
   /** As KeyboardEvent.key in lower case; "ctrl+" also means the Command key of a Mac. */
@@ -73,6 +73,16 @@ export const keymap = {
     { keys: ["arrowdown", "j"], action: "down", label: "Next report" },
     { keys: ["arrowup", "k"], action: "up", label: "Report before" },
     { keys: ["enter"], action: "open", label: "Open it to change or co-sign" },
+  ],
+  images: [
+    { keys: ["1"], action: "brain", label: "CT window: brain" },
+    { keys: ["2"], action: "subdural", label: "CT window: subdural" },
+    { keys: ["3"], action: "bone", label: "CT window: bone" },
+    { keys: ["4"], action: "stroke", label: "CT window: stroke" },
+    { keys: ["5"], action: "soft", label: "CT window: soft tissue" },
+    { keys: ["6"], action: "lung", label: "CT window: lung" },
+    { keys: ["0"], action: "own", label: "Window that the image brings" },
+    { keys: ["="], action: "link", label: "Scroll the prior along, from here; or alone" },
   ],
   quality: [
     { keys: ["arrowdown", "j"], action: "down", label: "Next case" },

@@ -2,7 +2,8 @@
 
 import { displaySetOf, imageIdOf, segmentationOf } from './images.js';
 import { drawingOf, frameOf } from './measurements.js';
-import { readCommand, VIEWER, WINDOWS } from './messages.js';
+import { nearest, offsetOf, placesOf } from './linking.js';
+import { OWN_WINDOW, readCommand, VIEWER, WINDOWS } from './messages.js';
 
 const LABELMAP = 'Labelmap';
 // A command may arrive before the series it names. It waits long while the study is opening, and briefly
@@ -38,6 +39,9 @@ export class Bridge {
   #overlay = { segmentationId: null, turn: 0 };
   #jumpTurn = 0;
   #resting = new Map();
+  // Viewports beside the active one that scroll with it: how far apart in mm, by their series.
+  #linked = true;
+  #offsets = new Map();
 
   constructor({ servicesManager, commandsManager, extensionManager }, view = window) {
     this.#services = servicesManager.services;
@@ -92,7 +96,7 @@ export class Bridge {
       this.#fail('The viewer does not understand what the page asked.');
       return;
     }
-    const actions = { jump: c => this.#jump(c), overlay: c => this.#setOverlay(c), window: c => this.#setWindow(c) };
+    const actions = { jump: c => this.#jump(c), overlay: c => this.#setOverlay(c), window: c => this.#setWindow(c), link: c => this.#link(c) };
     actions[command.type](command).catch(error => this.#fail(error?.message ?? String(error)));
   }
 
@@ -110,6 +114,7 @@ export class Bridge {
   #imageChanged(event) {
     if (event.detail?.viewportId === this.#viewportId) {
       this.#tellShown();
+      this.#scrollOthers();
     }
   }
 
@@ -225,11 +230,81 @@ export class Bridge {
   async #setWindow({ preset }) {
     await this.#until(() => this.#viewport?.getCurrentImageId?.());
     for (const { viewportId, displaySetInstanceUIDs } of this.#services.viewportGridService.getState().viewports.values()) {
+      const viewport = this.#services.cornerstoneViewportService.getCornerstoneViewport(viewportId);
+      if (preset === OWN_WINDOW) {
+        this.#ownWindow(viewport);
+        continue;
+      }
+      if (this.#modalityOf(viewport) !== 'CT') {
+        continue; // Hounsfield units mean nothing to other modalities.
+      }
       this.#commands.run('setViewportWindowLevel', {
         viewportId,
         displaySetInstanceUID: displaySetInstanceUIDs?.[0],
         ...WINDOWS[preset],
       });
+    }
+  }
+
+  #modalityOf(viewport) {
+    const imageId = viewport?.getCurrentImageId?.();
+    return imageId ? this.#view.cornerstone.metaData.get('instance', imageId)?.Modality : undefined;
+  }
+
+  #ownWindow(viewport) {
+    if (viewport?.getCurrentImageId?.()) {
+      viewport.resetProperties?.();
+      viewport.render();
+    }
+  }
+
+  // Current beside prior: scrolled by patient position ------------------------------------------------
+
+  async #link({ on }) {
+    this.#linked = on;
+    // Linked anew, what stands side by side now stays side by side.
+    this.#offsets.clear();
+    if (on) {
+      this.#pairs().forEach(pair => this.#offsets.set(pair.key, offsetOf(pair.from, pair.to, pair.fromIndex, pair.toIndex)));
+    }
+  }
+
+  /** The active stack against each other one that shows another study along the same normal. */
+  #pairs() {
+    const active = this.#viewport;
+    const places = viewport => placesOf(viewport.getImageIds(), id => this.#view.cornerstone.metaData.get('imagePlaneModule', id));
+    if (!active?.getImageIds || !active.setImageIdIndex) {
+      return [];
+    }
+    const from = places(active);
+    const { viewports } = this.#services.viewportGridService.getState();
+    return [...viewports.keys()]
+      .filter(viewportId => viewportId !== this.#viewportId)
+      .map(viewportId => this.#services.cornerstoneViewportService.getCornerstoneViewport(viewportId))
+      .filter(viewport => viewport?.setImageIdIndex && viewport.getImageIds().length > 1)
+      .map(viewport => ({
+        viewport,
+        key: `${active.getImageIds()[0]} ${viewport.getImageIds()[0]}`,
+        from,
+        to: places(viewport),
+        fromIndex: active.getCurrentImageIdIndex(),
+        toIndex: viewport.getCurrentImageIdIndex(),
+      }))
+      .filter(pair => pair.from && pair.to);
+  }
+
+  #scrollOthers() {
+    if (!this.#linked) {
+      return;
+    }
+    for (const pair of this.#pairs()) {
+      if (!this.#offsets.has(pair.key)) {
+        this.#offsets.set(pair.key, offsetOf(pair.from, pair.to));
+      }
+      const index = nearest(pair.from, pair.to, pair.fromIndex, this.#offsets.get(pair.key));
+      if (index !== null && index !== pair.toIndex) {
+        pair.viewport.setImageIdIndex(index);
+      }
     }
   }
 

@@ -3,12 +3,17 @@
 export const HOST = 'firstread';
 export const VIEWER = 'firstread-viewer';
 
-/** Window presets for CT of the head, in HU. */
+/** Window presets for CT, in HU. */
 export const WINDOWS = Object.freeze({
   brain: Object.freeze({ windowWidth: 80, windowCenter: 40 }),
   subdural: Object.freeze({ windowWidth: 200, windowCenter: 75 }),
   bone: Object.freeze({ windowWidth: 2500, windowCenter: 480 }),
+  stroke: Object.freeze({ windowWidth: 40, windowCenter: 35 }),
+  soft: Object.freeze({ windowWidth: 400, windowCenter: 40 }),
+  lung: Object.freeze({ windowWidth: 1500, windowCenter: -600 }),
 });
+/** The window that the image itself brings. */
+export const OWN_WINDOW = 'own';
 
 export const DEFAULT_OPACITY = 0.35;
 
@@ -42,7 +47,11 @@ export function readCommand(event, { origin, host }) {
     case 'overlay':
       return readOverlay(message);
     case 'window':
-      return Object.hasOwn(WINDOWS, message.preset) ? { type: 'window', preset: message.preset } : MALFORMED;
+      return message.preset === OWN_WINDOW || Object.hasOwn(WINDOWS, message.preset)
+        ? { type: 'window', preset: message.preset }
+        : MALFORMED;
+    case 'link':
+      return typeof message.on === 'boolean' ? { type: 'link', on: message.on } : MALFORMED;
     default:
       return MALFORMED;
   }

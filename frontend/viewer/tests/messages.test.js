@@ -49,7 +49,10 @@ test('a command of the host that makes no sense is answered, not carried out', (
 test('only presets that exist are read, and none through the prototype', () => {
   assert.equal(readCommand(event({ type: 'window', preset: 'subdural' }), from).preset, 'subdural');
   assert.equal(readCommand(event({ type: 'window', preset: 'toString' }), from).type, 'malformed');
-  assert.equal(readCommand(event({ type: 'window', preset: 'lung' }), from).type, 'malformed');
+  assert.equal(readCommand(event({ type: 'window', preset: 'liver' }), from).type, 'malformed');
+  assert.equal(readCommand(event({ type: 'window', preset: 'own' }), from).preset, 'own');
+  assert.equal(readCommand(event({ type: 'link', on: false }), from).on, false);
+  assert.equal(readCommand(event({ type: 'link' }), from).type, 'malformed');
 });
 
 test('the windows are those of the reading room', () => {

@@ -1,4 +1,5 @@
 // @vitest-environment happy-dom
+import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
@@ -11,9 +12,11 @@ afterEach(() => vi.restoreAllMocks());
 
 function show(ai_hidden: "after_first_look" | "hidden") {
   render(
-    <QueryClientProvider client={queryClient}>
-      <FirstLook item={item("1", 10, { ai_status: "hidden", ai_hidden })} />
-    </QueryClientProvider>,
+    <MantineProvider>
+      <QueryClientProvider client={queryClient}>
+        <FirstLook item={item("1", 10, { ai_status: "hidden", ai_hidden })} />
+      </QueryClientProvider>
+    </MantineProvider>,
   );
 }
 

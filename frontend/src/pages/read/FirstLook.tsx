@@ -1,3 +1,4 @@
+import { Button } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type Ref } from "react";
 
@@ -96,9 +97,9 @@ export function FirstLook({ item, ref }: Props) {
           )}
           <footer>
             <span className={styles.quiet}>Ctrl+Enter</span>
-            <button type="submit" disabled={busy} data-testid="commit-first-look">
+            <Button type="submit" disabled={busy} data-testid="commit-first-look">
               Commit and show AI
-            </button>
+            </Button>
           </footer>
         </form>
       )}

@@ -1,3 +1,4 @@
+import { Button } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -99,14 +100,9 @@ export function MarksPanel({ marks, mayMark, onJump }: Props) {
       <header>
         <h2>Measurements and key images</h2>
         {mayMark && (
-          <button
-            type="button"
-            data-testid="mark-key-image"
-            onClick={() => void marks.mark()}
-            title="Key image (K)"
-          >
+          <Button data-testid="mark-key-image" onClick={() => void marks.mark()} title="Key image (K)">
             Key image
-          </button>
+          </Button>
         )}
       </header>
       {measurements.length + keyImages.length + open.length === 0 && (
@@ -117,13 +113,9 @@ export function MarksPanel({ marks, mayMark, onJump }: Props) {
           open.map((drawing) => (
             <li key={drawing.uid} data-testid="open-measurement">
               <span>{KINDS[drawing.kind]}, not kept yet</span>
-              <button
-                type="button"
-                onClick={() => void marks.keep(drawing)}
-                title="Into archive and draft (M)"
-              >
+              <Button onClick={() => void marks.keep(drawing)} title="Into archive and draft (M)">
                 Keep
-              </button>
+              </Button>
             </li>
           ))}
         {measurements.map((one) => (
@@ -150,6 +142,7 @@ export function MarksPanel({ marks, mayMark, onJump }: Props) {
               {mayMark && (
                 <button
                   type="button"
+                  className={styles.remove}
                   aria-label={`Take ${one.place} out of the key images`}
                   onClick={() => void marks.unmark(one)}
                 >

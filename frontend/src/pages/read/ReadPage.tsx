@@ -12,7 +12,7 @@ import { isReadingWindow } from "../../live/windows";
 import { formatDay, formatMoment } from "../../time/dates";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { LOCATIONS, PRIORITIES } from "../worklist/words";
-import { useBridge } from "./bridge";
+import { useBridge, type WindowPreset } from "./bridge";
 import { Communications } from "./Communications";
 import { FindingsPanel } from "./FindingsPanel";
 import { FirstLook, FirstLookSaid } from "./FirstLook";
@@ -20,6 +20,7 @@ import { MarksPanel, useMarks } from "./Marks";
 import { matchOf, PatientBanner } from "./PatientBanner";
 import { ReportEditor, type EditorHandle } from "./report/ReportEditor";
 import { SignedReport } from "./report/SignedReport";
+import { usePrefetchNext } from "./prefetch";
 import { SeriesPanel } from "./SeriesPanel";
 import { useReading, useReport, type Reading } from "./useReading";
 import { Viewer } from "./Viewer";
@@ -112,6 +113,7 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
   const why = useHistoryState<{ why?: string } | null>()?.why;
   const [notice, setNotice] = useState("");
   const editor = useRef<EditorHandle>(null);
+  const linked = useRef(true);
   const firstLook = useRef<HTMLTextAreaElement>(null);
 
   const flags = item.findings.filter((finding) => finding.presence === "present");
@@ -136,6 +138,8 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
     shown: bridge.shown,
     insert: reading.mayEdit && !signed ? (sentence) => editor.current?.insert("findings", sentence) : null,
   });
+
+  usePrefetchNext(uid, bridge.shown !== null);
 
   const jump = (finding: Finding) => {
     if (!finding.key_sop_instance_uid) return;
@@ -214,6 +218,23 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
   };
   useKeys("read", handlers);
 
+  const preset = (name: WindowPreset) => () => bridge.send({ type: "window", preset: name });
+  /** Keys that mean this only while the keyboard is in the images. */
+  const imageHandlers: Handlers<"images"> = {
+    brain: preset("brain"),
+    subdural: preset("subdural"),
+    bone: preset("bone"),
+    stroke: preset("stroke"),
+    soft: preset("soft"),
+    lung: preset("lung"),
+    own: preset("own"),
+    link: () => {
+      linked.current = !linked.current;
+      bridge.send({ type: "link", on: linked.current });
+      setNotice(linked.current ? "The prior scrolls along." : "The prior scrolls alone.");
+    },
+  };
+
   const obstacle =
     match === "mismatch" ? "The images on screen belong to another study: nothing can be signed now." : "";
 
@@ -236,7 +257,10 @@ function Reader({ item, reading }: { item: WorklistItem; reading: Reading }) {
           bridge={bridge}
           uids={compared ? [uid, compared] : [uid]}
           // "i" brings the keyboard to the images; inside them it stays the viewer's own.
-          onKey={(event, typing) => dispatchKey("read", { ...handlers, images: undefined }, event, typing)}
+          onKey={(event, typing) =>
+            dispatchKey("images", imageHandlers, event, typing) ||
+            dispatchKey("read", { ...handlers, images: undefined }, event, typing)
+          }
         />
         <aside className={styles.panel} aria-label="Order, findings and report">
           <Order item={item} why={why} />

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { addressOf } from "./Viewer";
 import { readViewerMessage } from "./bridge";
 import { matchOf } from "./PatientBanner";
 
@@ -40,4 +41,9 @@ describe("the patient on screen", () => {
     expect(matchOf("1.2.1", shown("1.2.9"), [prior])).toBe("prior");
     expect(matchOf("1.2.1", shown("1.2.8"), [prior])).toBe("mismatch");
   });
+});
+
+it("a browser that cannot draw gets the plain pictures", () => {
+  expect(addressOf(["1.2", "1.3"], true)).toBe("/viewer/viewer?StudyInstanceUIDs=1.2,1.3");
+  expect(addressOf(["1.2", "1.3"], false)).toBe("/viewer/plain/1.2");
 });

@@ -4,7 +4,11 @@ import { useCallback, useEffect, useRef, useState, type RefObject } from "react"
 export type HostMessage =
   | { type: "jump"; sopInstanceUID: string; seriesInstanceUID: string }
   | { type: "overlay"; on: boolean; segSeriesInstanceUID: string; opacity: number }
-  | { type: "window"; preset: "brain" | "subdural" | "bone" };
+  | { type: "window"; preset: WindowPreset }
+  | { type: "link"; on: boolean };
+
+/** A CT window by name, or the one that the image brings. */
+export type WindowPreset = "brain" | "subdural" | "bone" | "stroke" | "soft" | "lung" | "own";
 
 export interface Shown {
   studyInstanceUID: string;
@@ -73,7 +77,7 @@ export function useBridge(): Bridge {
 
   const send = useCallback(
     (message: HostMessage) => {
-      if (message.type !== "window") setError("");
+      if (message.type !== "window" && message.type !== "link") setError("");
       if (listening.current) post(message);
       else waiting.current.push(message);
     },
