@@ -254,7 +254,7 @@ def test_a_blinded_list_takes_the_same_few_queries(reader, number, django_assert
         make_run(study, model, probability=0.9)
         ranking.place(study_id=study.pk, cause="test")
     reader.get("/api/worklist/")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         assert len(reader.get("/api/worklist/")["results"]) == number
 
 
