@@ -24,7 +24,7 @@ from foundation.accounts.permissions import has_role
 from foundation.paging import PageNumberPaging
 from pacs.models import OrderPriority, Study
 from pacs.selectors import studies_visible_to
-from worklist.api import auditing, shapes
+from worklist.api import auditing, blinding, shapes
 from worklist.api.auditing import caller
 from worklist.api.patients import main_modality, patient_document
 from worklist.queue.models import ItemState, Overtaking, WorklistItem
@@ -146,7 +146,9 @@ class PushedBackStudies(APIView):
     @extend_schema(parameters=[Range], responses=Overtaken(many=True))
     def get(self, request: Request) -> Response:
         """The latest promotions first."""
-        _, rows = _asked(request)
+        _, asked = _asked(request)
+        # What passed others was raised by AI more often than not: not told while that is hidden from the reader.
+        rows = blinding.without_hidden(asked, caller(request), "promoted__study")
         paging = PageNumberPaging()
         page = paging.paginate_queryset(_with_studies(rows).order_by("-at", "-pk"), request, view=self)
         assert page is not None
@@ -169,7 +171,8 @@ class PassedBy(APIView):
         )
         auditing.study_read(request, study, "promotions that passed it")
         visible = Overtaking.objects.filter(passed__study=study, promoted__study__in=_visible(request))
-        return Response([overtaking_document(row) for row in _with_studies(visible).order_by("at", "pk")])
+        shown = blinding.without_hidden(visible, caller(request), "promoted__study")
+        return Response([overtaking_document(row) for row in _with_studies(shown).order_by("at", "pk")])
 
 
 def overtaking_document(row: Overtaking) -> dict[str, Any]:

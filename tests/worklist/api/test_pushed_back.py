@@ -12,6 +12,8 @@ from tests.worklist.api.schema import assert_matches
 from tests.worklist.making import make_study
 from worklist.queue import ranking
 from worklist.queue.models import Overtaking, WorklistItem
+from worklist.reading import services as reading
+from worklist.reading.models import Mode
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +65,14 @@ def test_the_rows_behind_a_sum_name_both_studies_and_are_audited(
         assert_matches(row, "Overtaken")
     told = [str(event.detail.get("what", "")) for event in AuditEvent.objects.all()]
     assert any(what.startswith("pushed-back ledger") for what in told), told
+
+
+def test_a_reader_from_whom_ai_is_hidden_is_not_told_which_study_it_raised(reader, ledger):
+    reading.set_mode(user=None, mode=Mode.HIDDEN, reason="a trial", by=reader.user)
+    uid = ledger["a"].study.study_instance_uid
+    assert reader.get(f"/api/worklist/{uid}/passed-by/") == []
+    assert reader.get("/api/pushed-back/studies/", **RANGE)["results"] == []
+    assert reader.get("/api/pushed-back/", **RANGE)["totals"]["studies_passed"] == 2
 
 
 def test_a_study_tells_who_passed_it_in_order(reader, ledger):
