@@ -23,7 +23,8 @@ def test_without_receiver_broker_and_clock_the_answer_is_503_and_names_them(
     assert answer.status_code == 503
     parts = answer.json()["components"]
     assert set(parts) == {"database", "broker", "receiver", "workers", "isolation", "beat", "disk"} | {
-        "reports_out"
+        "alert_channels",
+        "reports_out",
     }
     assert parts["database"]["ok"] and parts["disk"]["ok"]
     assert not parts["receiver"]["ok"] and not parts["beat"]["ok"]
