@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.house import House, eventually
 from tests.pacs.conftest import encoded, make_dataset
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.browser]
 PATIENCE_MS = 30_000
 
 ROWS = """() => [...document.querySelectorAll('[data-testid=worklist-row]')]
