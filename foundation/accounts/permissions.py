@@ -15,6 +15,12 @@ from rest_framework.request import Request
 from foundation.accounts.models import User
 
 
+def caller(request: Request | HttpRequest) -> User:
+    """The signed-in user; permissions have let only those through."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def has_role(*roles: str) -> type[BasePermission]:
     """A DRF permission for people who hold one of `roles`."""
 

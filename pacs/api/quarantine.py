@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.models import Role
+from foundation.accounts.permissions import caller, has_role
 from foundation.audit import services as audit
 from foundation.problems import Problem
 from pacs.api import shapes
@@ -58,7 +58,7 @@ class QuarantineViewSet(GenericViewSet[QuarantinedObject]):
     def discard(self, request: Request, pk: str) -> Response:
         """Remove the object's bytes for good; the row stays. 409 when it was decided on already."""
         row = get_object_or_404(self.get_queryset(), pk=pk)
-        if not quarantine.discard(quarantined=row, user=_caller(request)):
+        if not quarantine.discard(quarantined=row, user=caller(request)):
             raise _decided()
         row.refresh_from_db()
         return Response(_document(row))
@@ -70,13 +70,8 @@ class QuarantineViewSet(GenericViewSet[QuarantinedObject]):
         row = get_object_or_404(self.get_queryset(), pk=pk)
         if row.resolved_at is not None:
             raise _decided()
-        result = quarantine.release(quarantined=row, user=_caller(request))
+        result = quarantine.release(quarantined=row, user=caller(request))
         return Response({"outcome": result.outcome.value, "reason": result.reason, "detail": result.detail})
-
-
-def _caller(request: Request) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _decided() -> Problem:

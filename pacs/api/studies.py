@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.models import Role
+from foundation.accounts.permissions import caller, has_role
 from foundation.audit import services as audit
 from pacs.api import shapes
 from pacs.demographics import age_text, iso_date
@@ -122,12 +122,6 @@ def series_document(series: Series) -> dict[str, Any]:
         "number_of_instances": series.number_of_instances,
         "derived": series.derived,
     }
-
-
-def caller(request: Request) -> User:
-    """The signed-in user; permissions have let only those through."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _holds(word: str) -> Q:

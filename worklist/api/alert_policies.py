@@ -16,11 +16,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from worklist.alerts import ladders, policies, preview
 from worklist.alerts.models import AlertPolicy, AlertPolicyState
 from worklist.api import documents, shapes
-from worklist.api.auditing import caller
 
 READERS = has_role(Role.PACS_ADMINISTRATOR, Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER)
 WRITERS = has_role(Role.PACS_ADMINISTRATOR)

@@ -16,12 +16,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User, granting
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from worklist.alerts import services
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState
 from worklist.alerts.selectors import alerts_of
 from worklist.api import auditing, blinding, documents, shapes
-from worklist.api.auditing import caller
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import alerts_for_list
 

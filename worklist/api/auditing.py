@@ -1,18 +1,11 @@
-"""Who asks; and PHI that the API shows goes into the audit trail."""
+"""PHI that the API shows goes into the audit trail."""
 
 from __future__ import annotations
 
 from rest_framework.request import Request
 
-from foundation.accounts.models import User
 from foundation.audit import services as audit
 from pacs.models import Study
-
-
-def caller(request: Request) -> User:
-    """The signed-in user; permissions have let only those through."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def list_read(request: Request, what: str, filters: frozenset[str]) -> None:

@@ -13,12 +13,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.audit import services as audit
 from foundation.webhooks import Refused, Unreachable, resolve
 from worklist.alerts.channels import health, push
 from worklist.alerts.models import PushSubscription
-from worklist.api.auditing import caller
 
 WATCHERS = has_role(Role.ER_STAFF, Role.RADIOLOGIST, Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR)
 TOLD = has_role(Role.ER_STAFF, Role.RADIOLOGIST)

@@ -15,12 +15,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from pacs.selectors import studies_visible_to
 from worklist.alerts import communications
 from worklist.alerts.models import Communication
 from worklist.api import auditing, documents, shapes
-from worklist.api.auditing import caller
 
 READERS = has_role(Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
 CALLERS = has_role(Role.RADIOLOGIST)

@@ -8,9 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from worklist.api import auditing
-from worklist.api.auditing import caller
 from worklist.fhircast import selectors, services, views
 
 

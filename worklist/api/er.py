@@ -13,13 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from pacs.models import LocationClass, StudyState
 from pacs.selectors import studies_visible_to
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert
 from worklist.alerts.selectors import alerts_of
 from worklist.api import auditing, blinding, documents, shapes
-from worklist.api.auditing import caller
 from worklist.api.patients import patient_document
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import items_for_er

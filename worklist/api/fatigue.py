@@ -19,12 +19,11 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from triage.models import ModelVersion
 from worklist.alerts import fatigue, quieting
 from worklist.alerts.models import Alert, AlertState, Quiet
 from worklist.api import auditing, documents, shapes
-from worklist.api.auditing import caller
 from worklist.quality.models import Review
 
 WATCHERS = has_role(Role.PACS_ADMINISTRATOR, Role.QA_REVIEWER, Role.RADIOLOGIST)

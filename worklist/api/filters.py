@@ -9,9 +9,9 @@ import django_filters
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from foundation.accounts.permissions import caller
 from pacs.models import LocationClass, OrderPriority
 from worklist.api import blinding
-from worklist.api.auditing import caller
 from worklist.queue import search
 from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD, AiStatus, ItemFlag, ItemState, WorklistItem

@@ -15,12 +15,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist import flows
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert
 from worklist.api import auditing, documents, handover_shapes, shapes
-from worklist.api.auditing import caller
 from worklist.api.documents import person
 from worklist.api.patients import main_modality, patient_document
 from worklist.api.rota import group_name, known_group, known_person, shift_document, valid

@@ -15,10 +15,10 @@ from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User, granting
+from foundation.accounts.permissions import caller
 from foundation.problems import Problem
 from worklist.api import action_shapes as shapes
 from worklist.api import auditing, documents
-from worklist.api.auditing import caller
 from worklist.queue import assigning, declining, flagging, holding, raising, takeover, undoing
 from worklist.queue.acts import Done, Refused
 from worklist.queue.models import HoldReason, ItemEvent, ItemFlag, WorklistItem

@@ -12,10 +12,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist.api import documents, shapes
-from worklist.api.auditing import caller
 from worklist.queue import saved_lists
 from worklist.queue.models import SavedList as SavedListRow
 from worklist.queue.saved_lists import DENSITIES, NotSaved

@@ -16,12 +16,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from pacs.models import Study
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, shapes
-from worklist.api.auditing import caller
 from worklist.api.documents import person
 from worklist.reading import keeping
 from worklist.reading.geometry import Kind, NotMeasurable

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from foundation.accounts.models import User
+from foundation.accounts.permissions import caller
 from worklist.api import shapes
-from worklist.api.auditing import caller
 from worklist.reading.selectors import mode_of
 
 

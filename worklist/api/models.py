@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from pacs.models import Study
 from pacs.selectors import studies_visible_to
@@ -24,7 +24,6 @@ from triage import disagreement, intake, registry
 from triage.bundles import BundleRefused
 from triage.models import ModelVersion
 from worklist.api import auditing, model_shapes, shapes
-from worklist.api.auditing import caller
 from worklist.api.model_documents import (
     case_document,
     compared_model,

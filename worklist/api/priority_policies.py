@@ -17,12 +17,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from pacs.models import LocationClass, OrderPriority
 from worklist import flows
 from worklist.api import documents, shapes
-from worklist.api.auditing import caller
 from worklist.api.patients import main_modality
 from worklist.queue import policies
 from worklist.queue.models import PolicyState, PriorityPolicy

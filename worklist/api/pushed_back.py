@@ -20,12 +20,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.paging import PageNumberPaging
 from pacs.models import OrderPriority, Study
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, blinding, shapes
-from worklist.api.auditing import caller
 from worklist.api.patients import main_modality, patient_document
 from worklist.queue.models import ItemState, Overtaking, WorklistItem
 from worklist.queue.priority import PRIORITIES

@@ -16,10 +16,9 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, report_shapes, shapes
-from worklist.api.auditing import caller
 from worklist.api.report_documents import review_document, signed_over_document, summary_document
 from worklist.quality import selectors, services
 from worklist.quality.models import Review, ReviewState

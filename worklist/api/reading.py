@@ -17,12 +17,11 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from pacs.models import Study
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, shapes
-from worklist.api.auditing import caller
 from worklist.api.documents import View as Seen
 from worklist.api.documents import findings_documents, person
 from worklist.api.rows import items_for_list

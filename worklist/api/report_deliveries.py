@@ -20,12 +20,11 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from pacs.models import RemoteNode
 from worklist import flows
 from worklist.api import auditing, delivery_shapes, documents, shapes
-from worklist.api.auditing import caller
 from worklist.reports.models import Destination, ReportDelivery
 from worklist.reports.outgoing import deciding, destinations, encapsulated, selectors, transports
 from worklist.reports.outgoing.models import SETTLED, DeliveryState

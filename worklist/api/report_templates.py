@@ -15,10 +15,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist.api import shapes
-from worklist.api.auditing import caller
 from worklist.api.template_documents import template_document
 from worklist.reports.templates import content as contents
 from worklist.reports.templates import mrrt, preview, services

@@ -18,14 +18,13 @@ from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.accounts.services import confirm_password
 from foundation.problems import Problem
 from foundation.transitions import IllegalTransition, LostRace
 from pacs.selectors import studies_visible_to
 from worklist import flows
 from worklist.api import auditing, documents, report_shapes, shapes
-from worklist.api.auditing import caller
 from worklist.api.report_documents import (
     check_documents,
     report_documents,

@@ -17,11 +17,10 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist import flows
 from worklist.api import rota_shapes, shapes
-from worklist.api.auditing import caller
 from worklist.api.documents import person
 from worklist.rota import groups, selectors, services
 from worklist.rota.models import Duty, ReadingGroup, Shift

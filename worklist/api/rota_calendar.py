@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from foundation.accounts.permissions import caller
 from worklist.api import rota_shapes, shapes
-from worklist.api.auditing import caller
 from worklist.api.rota import ADMINISTRATORS, STAFF, ShiftFilter, known_group, valid
 from worklist.rota import calendar_export, importing, selectors
 from worklist.rota.zones import zone_of

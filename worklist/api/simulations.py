@@ -13,10 +13,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist.api import shapes, simulation_shapes
-from worklist.api.auditing import caller
 from worklist.api.documents import person
 from worklist.simulation import services
 from worklist.simulation.documents import defaults

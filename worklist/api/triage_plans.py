@@ -11,12 +11,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from triage.models import ModelState
 from triage.models import TriagePlan as PlanRow
 from triage.routing import Verdict
 from worklist.api import auditing, blinding
-from worklist.api.auditing import caller
 from worklist.api.rows import SEES_SHADOW
 
 

@@ -10,10 +10,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from triage.models import RunState, TriageRun
 from worklist.api import auditing, blinding, documents, shapes
-from worklist.api.auditing import caller
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import runs_for
 

@@ -18,12 +18,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from pacs.selectors import priors_of
 from worklist.api import auditing, blinding, documents, shapes
 from worklist.api.action_shapes import NextItem
-from worklist.api.auditing import caller
 from worklist.api.filters import WorklistFilter
 from worklist.api.item_actions import ItemActions
 from worklist.api.ppv import local_ppv

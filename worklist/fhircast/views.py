@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from foundation.accounts.authentication import SessionAuthentication, TokenAuthentication
 from foundation.accounts.models import User
-from foundation.accounts.permissions import has_role
+from foundation.accounts.permissions import caller, has_role
 from foundation.accounts.services import user_of_token
 from foundation.audit import services as audit
 from foundation.problems import Problem
@@ -85,7 +85,7 @@ class Hub(HubView):
             return self._subscription(request)
         try:
             told = messages.parse(request.data)
-            services.publish(user=_caller(request), told=told, by="another application")
+            services.publish(user=caller(request), told=told, by="another application")
         except messages.NotUnderstood as error:
             raise Problem(400, "Not understood", str(error)) from error
         except services.NotFound as error:
@@ -100,7 +100,7 @@ class Hub(HubView):
         if said.get("hub.channel.type") != "websocket":
             raise Problem(400, "Not understood", "hub.channel.type must be websocket.")
         token = said.get("hub.channel.endpoint", "").rstrip("/").rsplit("/", 1)[-1]
-        topic, user = said.get("hub.topic", ""), _caller(request)
+        topic, user = said.get("hub.topic", ""), caller(request)
         try:
             if said.get("hub.mode") == "subscribe":
                 lease = said.get("hub.lease_seconds", "")
@@ -132,9 +132,7 @@ class CurrentContext(HubView):
 
     def get(self, request: Request, topic: Any) -> Response:
         """The last open event's context with the content shared about it; an empty one when nothing is open."""
-        desk = (
-            Desk.objects.select_related("study__patient").filter(user=_caller(request), topic=topic).first()
-        )
+        desk = Desk.objects.select_related("study__patient").filter(user=caller(request), topic=topic).first()
         if desk is None:
             raise _no_topic()
         if desk.opened is None:
@@ -167,11 +165,6 @@ class CurrentContext(HubView):
 def hub_url(request: Request) -> str:
     """Absolute address of the hub."""
     return request.build_absolute_uri("/fhircast/")
-
-
-def _caller(request: Request) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _no_topic() -> Problem:

@@ -18,7 +18,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from foundation.accounts.models import Role, User
-from foundation.accounts.permissions import role_required
+from foundation.accounts.permissions import caller, role_required
 from foundation.audit import services as audit
 from pacs import storage
 from pacs.models import Instance, Series, Study
@@ -46,7 +46,7 @@ POLICY: Final = (
 @role_required(*READERS)
 def page(request: HttpRequest, study_instance_uid: str) -> HttpResponseBase:
     """One image or document of a study: `?series=UID&image=N&window=brain`."""
-    user = _reader(request)
+    user = caller(request)
     study = _study(user, study_instance_uid)
     audit.record_read(
         request,
@@ -78,7 +78,7 @@ def page(request: HttpRequest, study_instance_uid: str) -> HttpResponseBase:
 @role_required(*READERS)
 def document(request: HttpRequest, study_instance_uid: str, sop_instance_uid: str) -> HttpResponseBase:
     """An encapsulated PDF, to be shown beside its series."""
-    user = _reader(request)
+    user = caller(request)
     study = _study(user, study_instance_uid)
     instance = get_object_or_404(
         Instance, sop_instance_uid=sop_instance_uid, sop_class_uid=PDF, series__in=_series(user, study)
@@ -200,11 +200,6 @@ def _read(instance: Instance) -> Dataset:
 def _number(request: HttpRequest, total: int, usual: int = 1) -> int:
     text = request.GET.get("image", "")
     return min(max(int(text), 1), total) if text.isascii() and text.isdigit() and len(text) < 9 else usual
-
-
-def _reader(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _study(user: User, study_instance_uid: str) -> Study:
