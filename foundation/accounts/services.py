@@ -82,7 +82,7 @@ def issue_token(*, user: User) -> str:
     """Make an API token and return it; it cannot be read again."""
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
-        ApiToken.objects.create(user=user, digest=_digest(token))
+        ApiToken.objects.create(user=user, digest=digest_of(token))
         audit.record(audit.Kind.SECURITY_ALERT, action="C", user=user, detail={"what": "API token issued"})
     return token
 
@@ -90,7 +90,9 @@ def issue_token(*, user: User) -> str:
 def user_of_token(token: str) -> User | None:
     """The active user a token belongs to, or None."""
     row = (
-        ApiToken.objects.select_related("user").filter(digest=_digest(token), revoked_at__isnull=True).first()
+        ApiToken.objects.select_related("user")
+        .filter(digest=digest_of(token), revoked_at__isnull=True)
+        .first()
     )
     if row is None or not row.user.is_active:
         return None
@@ -100,5 +102,6 @@ def user_of_token(token: str) -> User | None:
     return row.user
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """What is kept of a secret token: its SHA-256. Tokens are random, so no salt is needed."""
     return hashlib.sha256(token.encode()).hexdigest()

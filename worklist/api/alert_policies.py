@@ -20,6 +20,7 @@ from foundation.accounts.permissions import caller, has_role
 from worklist.alerts import ladders, policies, preview
 from worklist.alerts.models import AlertPolicy, AlertPolicyState
 from worklist.api import documents, shapes
+from worklist.api.bodies import valid
 
 READERS = has_role(Role.PACS_ADMINISTRATOR, Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER)
 WRITERS = has_role(Role.PACS_ADMINISTRATOR)
@@ -132,11 +133,10 @@ class AlertPolicyViewSet(GenericViewSet[AlertPolicy]):
     @extend_schema(request=NewAlertPolicy, responses={201: AlertPolicyDocument})
     def create(self, request: Request) -> Response:
         """A draft; 400 says everything that is wrong with it."""
-        said = NewAlertPolicy(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(NewAlertPolicy, request)
         made = policies.draft(
-            version=said.validated_data["version"],
-            document=_plain(said.validated_data["document"]),
+            version=said["version"],
+            document=_plain(said["document"]),
             by=caller(request),
             request=request._request,
         )
@@ -146,12 +146,11 @@ class AlertPolicyViewSet(GenericViewSet[AlertPolicy]):
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: str) -> Response:
         """From now on; alerts that ring already go on by theirs."""
-        said = Activation(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(Activation, request)
         chosen = get_object_or_404(AlertPolicy, pk=pk)
         policies.activate(
             policy_id=chosen.pk,
-            reason=said.validated_data["reason"],
+            reason=said["reason"],
             by=caller(request),
             request=request._request,
         )
@@ -161,19 +160,17 @@ class AlertPolicyViewSet(GenericViewSet[AlertPolicy]):
     @action(detail=False, methods=["post"], url_path="back-to-shipped")
     def back_to_shipped(self, request: Request) -> Response:
         """The house's own policy again."""
-        said = Activation(data=request.data)
-        said.is_valid(raise_exception=True)
-        policies.retire(reason=said.validated_data["reason"], by=caller(request), request=request._request)
+        said = valid(Activation, request)
+        policies.retire(reason=said["reason"], by=caller(request), request=request._request)
         return Response(shipped_document())
 
     @extend_schema(request=PolicyPreviewRequest, responses=PolicyPreview)
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """What it would have done with the alerts of the last seven days; changes nothing."""
-        said = PolicyPreviewRequest(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(PolicyPreviewRequest, request)
         try:
-            found = ladders.parse(_plain(said.validated_data["document"]))
+            found = ladders.parse(_plain(said["document"]))
         except ladders.WrongPolicy as error:
             raise ValidationError(error.faults) from None
         return Response(preview.of_last_week(found))

@@ -21,6 +21,7 @@ from worklist.alerts import services
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert, AlertState
 from worklist.alerts.selectors import alerts_of
 from worklist.api import auditing, blinding, documents, shapes
+from worklist.api.bodies import valid
 from worklist.api.ppv import local_ppv
 from worklist.api.rows import alerts_for_list
 
@@ -98,26 +99,22 @@ class AlertViewSet(GenericViewSet[Alert]):
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: str) -> Response:
         """Answer with a name and the result read back; the first answer stands."""
-        said = Acknowledgement(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(Acknowledgement, request)
         alert = get_object_or_404(self.get_queryset(), pk=pk)
-        services.acknowledge(
-            alert_id=alert.pk, user=caller(request), request=request._request, **said.validated_data
-        )
+        services.acknowledge(alert_id=alert.pk, user=caller(request), request=request._request, **said)
         return self._changed(pk)
 
     @extend_schema(request=Declining, responses={200: shapes.Alert, 409: shapes.Problem})
     @action(detail=True, methods=["post"], url_path="not-my-patient")
     def not_my_patient(self, request: Request, pk: str) -> Response:
         """Tell the next rung at once, or whom the caller names; 409 when somebody answered meanwhile."""
-        said = Declining(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(Declining, request)
         alert = get_object_or_404(self.get_queryset(), pk=pk)
         services.decline(
             alert_id=alert.pk,
             user=caller(request),
-            reason=said.validated_data["reason"],
-            to=_person(said.validated_data.get("to", "")),
+            reason=said["reason"],
+            to=_person(said.get("to", "")),
             request=request._request,
         )
         return self._changed(pk)
@@ -126,12 +123,9 @@ class AlertViewSet(GenericViewSet[Alert]):
     @action(detail=True, methods=["post"], url_path="being-treated")
     def being_treated(self, request: Request, pk: str) -> Response:
         """The patient of an answered alert is being treated; 409 while nobody has answered."""
-        said = Treating(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(Treating, request)
         alert = get_object_or_404(self.get_queryset(), pk=pk)
-        services.being_treated(
-            alert_id=alert.pk, user=caller(request), request=request._request, **said.validated_data
-        )
+        services.being_treated(alert_id=alert.pk, user=caller(request), request=request._request, **said)
         return self._changed(pk)
 
     @extend_schema(responses=shapes.Person(many=True))

@@ -18,6 +18,7 @@ from foundation.audit import services as audit
 from foundation.webhooks import Refused, Unreachable, resolve
 from worklist.alerts.channels import health, push
 from worklist.alerts.models import PushSubscription
+from worklist.api.bodies import valid
 
 WATCHERS = has_role(Role.ER_STAFF, Role.RADIOLOGIST, Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR)
 TOLD = has_role(Role.ER_STAFF, Role.RADIOLOGIST)
@@ -82,9 +83,8 @@ class PushSubscriptions(APIView):
     @extend_schema(request=NewSubscription, responses=Subscribed)
     def post(self, request: Request) -> Response:
         """Subscribe this browser; the same browser twice, or of another account before, is one row."""
-        said = NewSubscription(data=request.data)
-        said.is_valid(raise_exception=True)
-        values: dict[str, Any] = dict(said.validated_data)
+        said = valid(NewSubscription, request)
+        values: dict[str, Any] = dict(said)
         if not push.usable(values["p256dh"], values["auth"]):
             raise ValidationError("These are no keys of a browser. Switch its messages off and on again.")
         try:
@@ -101,14 +101,13 @@ class PushSubscriptions(APIView):
             oldest = PushSubscription.objects.filter(user=user).order_by("-pk")[MOST_BROWSERS:]
             PushSubscription.objects.filter(pk__in=[one.pk for one in oldest]).delete()
             _record(request, "push messages switched on")
-        return Response({"endpoint": said.validated_data["endpoint"], "subscribed": True})
+        return Response({"endpoint": said["endpoint"], "subscribed": True})
 
     @extend_schema(request=OldSubscription, responses=Subscribed)
     def delete(self, request: Request) -> Response:
         """Forget this browser; one that is not known is forgotten already."""
-        said = OldSubscription(data=request.data)
-        said.is_valid(raise_exception=True)
-        endpoint = said.validated_data["endpoint"]
+        said = valid(OldSubscription, request)
+        endpoint = said["endpoint"]
         with transaction.atomic():
             gone, _ = PushSubscription.objects.filter(user=caller(request), endpoint=endpoint).delete()
             if gone:

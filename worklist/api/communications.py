@@ -20,6 +20,7 @@ from pacs.selectors import studies_visible_to
 from worklist.alerts import communications
 from worklist.alerts.models import Communication
 from worklist.api import auditing, documents, shapes
+from worklist.api.bodies import valid
 
 READERS = has_role(Role.RADIOLOGIST, Role.ER_STAFF, Role.QA_REVIEWER, Role.SERVICE)
 CALLERS = has_role(Role.RADIOLOGIST)
@@ -94,9 +95,8 @@ class CommunicationViewSet(GenericViewSet[Communication]):
     @extend_schema(request=NewCommunication, responses={201: CommunicationDocument})
     def create(self, request: Request) -> Response:
         """Write down a call. Read back, it counts as the finding's communication at signing."""
-        said = NewCommunication(data=request.data)
-        said.is_valid(raise_exception=True)
-        values: dict[str, Any] = {"told_at": timezone.now()} | said.validated_data
+        said = valid(NewCommunication, request)
+        values: dict[str, Any] = {"told_at": timezone.now()} | said
         visible = studies_visible_to(caller(request))
         study = get_object_or_404(visible, study_instance_uid=values.pop("study_instance_uid"))
         entry = communications.record(

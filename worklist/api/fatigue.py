@@ -24,6 +24,7 @@ from triage.models import ModelVersion
 from worklist.alerts import fatigue, quieting
 from worklist.alerts.models import Alert, AlertState, Quiet
 from worklist.api import auditing, documents, shapes
+from worklist.api.bodies import valid
 from worklist.quality.models import Review
 
 WATCHERS = has_role(Role.PACS_ADMINISTRATOR, Role.QA_REVIEWER, Role.RADIOLOGIST)
@@ -186,9 +187,8 @@ class QuietViewSet(GenericViewSet[Quiet]):
     @extend_schema(request=NewQuiet, responses={201: QuietDocument})
     def create(self, request: Request) -> Response:
         """Quiet a model's or a finding's known alerts, with a reason and an end."""
-        said = NewQuiet(data=request.data)
-        said.is_valid(raise_exception=True)
-        values = dict(said.validated_data)
+        said = valid(NewQuiet, request)
+        values = dict(said)
         model_id = values.pop("model", None)
         if model_id is not None:
             get_object_or_404(ModelVersion, pk=model_id)

@@ -20,9 +20,10 @@ from foundation.problems import Problem
 from worklist import flows
 from worklist.alerts.models import OPEN_ALERT_STATES, Alert
 from worklist.api import auditing, documents, handover_shapes, shapes
+from worklist.api.bodies import valid
 from worklist.api.documents import person
 from worklist.api.patients import main_modality, patient_document
-from worklist.api.rota import group_name, known_group, known_person, shift_document, valid
+from worklist.api.rota import group_name, known_group, known_person, shift_document
 from worklist.queue import handovers
 from worklist.queue.models import Handover, WorklistItem
 from worklist.reports.models import ReportState

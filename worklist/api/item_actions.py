@@ -19,6 +19,7 @@ from foundation.accounts.permissions import caller
 from foundation.problems import Problem
 from worklist.api import action_shapes as shapes
 from worklist.api import auditing, documents
+from worklist.api.bodies import valid
 from worklist.queue import assigning, declining, flagging, holding, raising, takeover, undoing
 from worklist.queue.acts import Done, Refused
 from worklist.queue.models import HoldReason, ItemEvent, ItemFlag, WorklistItem
@@ -44,7 +45,7 @@ class ItemActions(GenericViewSet[WorklistItem]):
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, study_instance_uid: str) -> Response:
         """Give the study to a reader; 409 when somebody assigned it to another meanwhile."""
-        sent = _read(shapes.AssignRequest, request)
+        sent = valid(shapes.AssignRequest, request)
         return self._do(
             study_instance_uid,
             "assigned",
@@ -58,7 +59,7 @@ class ItemActions(GenericViewSet[WorklistItem]):
     @action(detail=True, methods=["post"])
     def unassign(self, request: Request, study_instance_uid: str) -> Response:
         """Give the study to nobody."""
-        sent = _read(shapes.UnassignRequest, request)
+        sent = valid(shapes.UnassignRequest, request)
         return self._do(
             study_instance_uid, "unassigned", assigning.unassign, instead_of=_person(sent["instead_of"])
         )
@@ -68,14 +69,14 @@ class ItemActions(GenericViewSet[WorklistItem]):
     def decline(self, request: Request, study_instance_uid: str) -> Response:
         """Say no: `next` does not offer the study to the caller again within two hours."""
         return self._do(
-            study_instance_uid, "declined", declining.decline, **_read(shapes.DeclineRequest, request)
+            study_instance_uid, "declined", declining.decline, **valid(shapes.DeclineRequest, request)
         )
 
     @_action(shapes.HoldRequest)
     @action(detail=True, methods=["post"])
     def hold(self, request: Request, study_instance_uid: str) -> Response:
         """Put the study aside until something is there, at the latest until it is due."""
-        sent = _read(shapes.HoldRequest, request)
+        sent = valid(shapes.HoldRequest, request)
         return self._do(
             study_instance_uid, "held", holding.hold, **(sent | {"reason": HoldReason(sent["reason"])})
         )
@@ -94,14 +95,14 @@ class ItemActions(GenericViewSet[WorklistItem]):
             study_instance_uid,
             "priority raised",
             raising.raise_priority,
-            **_read(shapes.RaiseRequest, request),
+            **valid(shapes.RaiseRequest, request),
         )
 
     @_action(shapes.TakeOverRequest)
     @action(detail=True, methods=["post"], url_path="take-over")
     def take_over(self, request: Request, study_instance_uid: str) -> Response:
         """Take the study from the reader who holds it; they hear at once and their draft stays."""
-        sent = _read(shapes.TakeOverRequest, request)
+        sent = valid(shapes.TakeOverRequest, request)
         holder = _person(sent["holder"])
         if holder is None:
             raise Problem(400, "Nobody of that name", "Name in `holder` who is reading the study.")
@@ -113,7 +114,7 @@ class ItemActions(GenericViewSet[WorklistItem]):
     @action(detail=True, methods=["post"])
     def flags(self, request: Request, study_instance_uid: str) -> Response:
         """Mark the study for teaching or peer review."""
-        sent = _read(shapes.FlagRequest, request)
+        sent = valid(shapes.FlagRequest, request)
         return self._do(
             study_instance_uid, "flagged", flagging.flag, kind=ItemFlag.Kind(sent["kind"]), note=sent["note"]
         )
@@ -135,7 +136,7 @@ class ItemActions(GenericViewSet[WorklistItem]):
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, study_instance_uid: str) -> Response:
         """Take back one's own act; 409 when something changed since."""
-        sent = _read(shapes.UndoRequest, request)
+        sent = valid(shapes.UndoRequest, request)
         try:
             return self._do(study_instance_uid, "undone", undoing.undo, event_id=sent["event"])
         except ItemEvent.DoesNotExist:
@@ -188,12 +189,6 @@ class ItemActions(GenericViewSet[WorklistItem]):
                 "event": str(done.event.pk) if done.event else None,
             }
         )
-
-
-def _read(shape: type[Serializer], request: Request) -> dict[str, Any]:
-    serializer = shape(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def readers() -> Any:

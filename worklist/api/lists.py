@@ -15,6 +15,7 @@ from foundation.accounts.models import Role
 from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist.api import documents, shapes
+from worklist.api.bodies import valid
 from worklist.queue import saved_lists
 from worklist.queue.models import SavedList as SavedListRow
 from worklist.queue.saved_lists import DENSITIES, NotSaved
@@ -92,10 +93,9 @@ class SavedListViewSet(GenericViewSet[SavedListRow]):
     @extend_schema(request=NewSavedList, responses={201: SavedList, 409: shapes.Problem})
     def create(self, request: Request) -> Response:
         """Save the present view under a name."""
-        said = NewSavedList(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(NewSavedList, request)
         try:
-            made = saved_lists.save(owner=caller(request), **said.validated_data)
+            made = saved_lists.save(owner=caller(request), **said)
         except NotSaved as error:
             raise Problem(409, "Not saved", str(error)) from None
         return Response(_document(made, request), status=201)

@@ -21,6 +21,7 @@ from foundation.problems import Problem
 from pacs.models import Study
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, shapes
+from worklist.api.bodies import valid
 from worklist.api.documents import person
 from worklist.reading import keeping
 from worklist.reading.geometry import Kind, NotMeasurable
@@ -118,17 +119,16 @@ class MeasurementViewSet(_OfAStudy):
     )
     def create(self, request: Request, study_instance_uid: str) -> Response:
         """File a measurement as SR; the same drawing again answers what is there."""
-        said = NewMeasurement(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(NewMeasurement, request)
         with _refusals():
             row = keeping.keep_measurement(
                 study=self.study(),
                 user=caller(request),
-                kind=Kind(said.validated_data["kind"]),
-                sop_instance_uid=said.validated_data["sop_instance_uid"],
-                frame=said.validated_data["frame"],
-                points=[(column, row) for column, row in said.validated_data["points"]],
-                label=said.validated_data["label"],
+                kind=Kind(said["kind"]),
+                sop_instance_uid=said["sop_instance_uid"],
+                frame=said["frame"],
+                points=[(column, row) for column, row in said["points"]],
+                label=said["label"],
                 request=request._request,
             )
         return Response(_measurement(row))
@@ -157,13 +157,10 @@ class KeyImageViewSet(_OfAStudy):
     )
     def create(self, request: Request, study_instance_uid: str) -> Response:
         """File a Key Object Selection of one image; one that is marked already stays as it is."""
-        said = NewKeyImage(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(NewKeyImage, request)
         study = self.study()
         with _refusals():
-            row = keeping.mark_key_image(
-                study=study, user=caller(request), request=request._request, **said.validated_data
-            )
+            row = keeping.mark_key_image(study=study, user=caller(request), request=request._request, **said)
         return Response(_key_image(row, study))
 
     @extend_schema(parameters=[STUDY], responses={204: None, 404: shapes.Problem})

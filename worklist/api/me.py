@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from foundation.accounts.models import User
 from foundation.accounts.permissions import caller
 from worklist.api import shapes
+from worklist.api.bodies import valid
 from worklist.reading.selectors import mode_of
 
 
@@ -40,10 +41,9 @@ class Me(APIView):
     @extend_schema(request=MeChange, responses=shapes.Me)
     def patch(self, request: Request) -> Response:
         """Choose a time zone."""
-        change = MeChange(data=request.data)
-        change.is_valid(raise_exception=True)
+        change = valid(MeChange, request)
         user = caller(request)
-        user.time_zone = change.validated_data["time_zone"]
+        user.time_zone = change["time_zone"]
         user.save(update_fields=["time_zone"])
         return Response(_document(user))
 

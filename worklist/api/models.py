@@ -24,6 +24,7 @@ from triage import disagreement, intake, registry
 from triage.bundles import BundleRefused
 from triage.models import ModelVersion
 from worklist.api import auditing, model_shapes, shapes
+from worklist.api.bodies import valid
 from worklist.api.model_documents import (
     case_document,
     compared_model,
@@ -78,17 +79,16 @@ class ModelViewSet(GenericViewSet[ModelVersion]):
     )
     def create(self, request: Request) -> Response:
         """Add a bundle as a draft: hash compared, unpacked, every file looked into, nothing run."""
-        form = model_shapes.ModelUpload(data=request.data)
-        form.is_valid(raise_exception=True)
-        upload = form.validated_data["file"]
+        form = valid(model_shapes.ModelUpload, request)
+        upload = form["file"]
         model = _decided(
             lambda: intake.add_upload(
                 upload=upload,
                 filename=upload.name or "",
-                sha256=form.validated_data["sha256"],
-                name=form.validated_data["name"],
+                sha256=form["sha256"],
+                name=form["name"],
                 by=caller(request),
-                reason=form.validated_data["reason"],
+                reason=form["reason"],
                 request=request._request,
             )
         )
@@ -98,14 +98,13 @@ class ModelViewSet(GenericViewSet[ModelVersion]):
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str) -> Response:
         """Say that a shadow model may go live; another administrator has to move it."""
-        said = model_shapes.ModelReason(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(model_shapes.ModelReason, request)
         model = get_object_or_404(self.get_queryset(), pk=pk)
         _decided(
             lambda: registry.approve(
                 model=model,
                 by=caller(request),
-                reason=said.validated_data["reason"],
+                reason=said["reason"],
                 request=request._request,
             )
         )
@@ -115,15 +114,14 @@ class ModelViewSet(GenericViewSet[ModelVersion]):
     @action(detail=True, methods=["post"], url_path="set-state")
     def set_state(self, request: Request, pk: str) -> Response:
         """Move a model to shadow, live or retired. Live needs somebody else's approval."""
-        said = model_shapes.ModelMove(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(model_shapes.ModelMove, request)
         model = get_object_or_404(self.get_queryset(), pk=pk)
         _decided(
             lambda: registry.set_state(
                 model=model,
-                state=said.validated_data["state"],
+                state=said["state"],
                 by=caller(request),
-                reason=said.validated_data["reason"],
+                reason=said["reason"],
                 request=request._request,
             )
         )

@@ -22,6 +22,7 @@ from foundation.problems import Problem
 from pacs.models import LocationClass, OrderPriority
 from worklist import flows
 from worklist.api import documents, shapes
+from worklist.api.bodies import valid
 from worklist.api.patients import main_modality
 from worklist.queue import policies
 from worklist.queue.models import PolicyState, PriorityPolicy
@@ -163,7 +164,7 @@ class PriorityPolicyViewSet(GenericViewSet[PriorityPolicy]):
     @extend_schema(request=PriorityPolicyDraft, responses={201: PriorityPolicyShape, 422: PolicyNotValid})
     def create(self, request: Request) -> Response:
         """A draft; 422 lists what keeps the document from being a policy."""
-        said = _valid(PriorityPolicyDraft, request)
+        said = valid(PriorityPolicyDraft, request)
         version = said.get("version") or _next_version()
         with _troubles():
             made = policies.draft(
@@ -178,7 +179,7 @@ class PriorityPolicyViewSet(GenericViewSet[PriorityPolicy]):
     def partial_update(self, request: Request, pk: str) -> Response:
         """Other minutes for a draft; 409 when it is none any more."""
         policy = get_object_or_404(self.get_queryset(), pk=pk)
-        said = _valid(PriorityPolicyChange, request)
+        said = valid(PriorityPolicyChange, request)
         with _troubles():
             policies.change_draft(policy_id=policy.pk, document=said["document"])
         return self.retrieve(request, pk)
@@ -194,7 +195,7 @@ class PriorityPolicyViewSet(GenericViewSet[PriorityPolicy]):
     def activate(self, request: Request, pk: str) -> Response:
         """Put a draft in force, with a reason; the open list is ranked anew in the background."""
         policy = get_object_or_404(self.get_queryset(), pk=pk)
-        said = _valid(PriorityPolicyReason, request)
+        said = valid(PriorityPolicyReason, request)
         with _troubles():
             policies.activate(
                 policy_id=policy.pk, reason=said["reason"], by=caller(request), request=request._request
@@ -248,12 +249,6 @@ def policy_document(policy: PriorityPolicy) -> dict[str, Any]:
         "activated_by": documents.person(policy.activated_by),
         "activated_at": policy.activated_at,
     }
-
-
-def _valid(shape: type[serializers.Serializer], request: Request) -> dict[str, Any]:
-    serializer = shape(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 @contextmanager

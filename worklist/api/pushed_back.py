@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from statistics import median
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import TruncDate
@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from foundation.accounts.models import Role, User
+from foundation.accounts.models import Role
 from foundation.accounts.permissions import caller, has_role
 from foundation.paging import PageNumberPaging
 from pacs.models import OrderPriority, Study
@@ -28,6 +28,7 @@ from worklist.api import auditing, blinding, shapes
 from worklist.api.patients import main_modality, patient_document
 from worklist.queue.models import ItemState, Overtaking, WorklistItem
 from worklist.queue.priority import PRIORITIES
+from worklist.rota.zones import day_zone
 
 WATCHERS = has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.PACS_ADMINISTRATOR)
 READERS = has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.SERVICE)
@@ -186,16 +187,8 @@ def overtaking_document(row: Overtaking) -> dict[str, Any]:
     }
 
 
-def zone_of(user: User) -> ZoneInfo:
-    """The zone in which `user`'s days begin."""
-    try:
-        return ZoneInfo(user.time_zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
 def _asked(request: Request) -> tuple[ZoneInfo, QuerySet[Overtaking]]:
-    zone = zone_of(caller(request))
+    zone = day_zone(caller(request))
     asked = Range(data=request.query_params)
     asked.is_valid(raise_exception=True)
     today = timezone.now().astimezone(zone).date()

@@ -19,6 +19,7 @@ from foundation.accounts.models import Role
 from foundation.accounts.permissions import caller, has_role
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, report_shapes, shapes
+from worklist.api.bodies import valid
 from worklist.api.report_documents import review_document, signed_over_document, summary_document
 from worklist.quality import selectors, services
 from worklist.quality.models import Review, ReviewState
@@ -98,14 +99,13 @@ class ReviewViewSet(GenericViewSet[Review]):
         return self._say(services.adjudicate, report_shapes.Adjudication, pk)
 
     def _say(self, service: Any, shape: Any, pk: str) -> Response:
-        said = shape(data=self.request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(shape, self.request)
         review = get_object_or_404(self.get_queryset(), pk=pk)
         service(
             review_id=review.pk,
             by=caller(self.request),
             request=self.request._request,
-            **said.validated_data,
+            **said,
         )
         return Response(review_document(self.get_queryset().get(pk=pk)))
 

@@ -22,6 +22,7 @@ from foundation.problems import Problem
 from pacs.models import Study
 from pacs.selectors import studies_visible_to
 from worklist.api import auditing, shapes
+from worklist.api.bodies import valid
 from worklist.api.documents import View as Seen
 from worklist.api.documents import findings_documents, person
 from worklist.api.rows import items_for_list
@@ -103,14 +104,13 @@ class StudyFirstLook(APIView):
     @extend_schema(request=FirstLook, responses={200: Reading, 409: shapes.Problem})
     def post(self, request: Request, study_instance_uid: str) -> Response:
         """Commit an impression; AI is shown to the caller from now on. The first one stands."""
-        said = FirstLook(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(FirstLook, request)
         study = _study(request, study_instance_uid)
         try:
             services.commit_first_look(
                 study=study,
                 user=caller(request),
-                impression=said.validated_data["impression"],
+                impression=said["impression"],
                 ai_spoke=_ai_spoke(study),
                 request=request._request,
             )
@@ -183,9 +183,8 @@ class ReadingModeViewSet(GenericViewSet[ReadingMode]):
     @extend_schema(request=ModeChange, responses=ModeRow)
     def create(self, request: Request) -> Response:
         """Set the site's mode or a reader's, with a reason; it holds from the next request on."""
-        said = ModeChange(data=request.data)
-        said.is_valid(raise_exception=True)
-        username, mode = said.validated_data["username"], said.validated_data["mode"]
+        said = valid(ModeChange, request)
+        username, mode = said["username"], said["mode"]
         reader = None
         if username:
             reader = User.objects.filter(
@@ -196,7 +195,7 @@ class ReadingModeViewSet(GenericViewSet[ReadingMode]):
         row = services.set_mode(
             user=reader,
             mode=Mode(mode) if mode else None,
-            reason=said.validated_data["reason"],
+            reason=said["reason"],
             by=caller(request),
             request=request._request,
         )

@@ -15,7 +15,6 @@ from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
@@ -25,6 +24,7 @@ from foundation.problems import Problem
 from pacs.models import RemoteNode
 from worklist import flows
 from worklist.api import auditing, delivery_shapes, documents, shapes
+from worklist.api.bodies import valid
 from worklist.reports.models import Destination, ReportDelivery
 from worklist.reports.outgoing import deciding, destinations, encapsulated, selectors, transports
 from worklist.reports.outgoing.models import SETTLED, DeliveryState
@@ -57,7 +57,7 @@ class DestinationViewSet(GenericViewSet[Destination]):
     @extend_schema(request=delivery_shapes.NewDestination, responses={201: delivery_shapes.ReportDestination})
     def create(self, request: Request) -> Response:
         """A new destination: it gets what is signed from now on."""
-        said = _valid(delivery_shapes.NewDestination, request)
+        said = valid(delivery_shapes.NewDestination, request)
         secret = said.pop("secret", "")
         made = destinations.add(
             values=_with_node(said), secret=secret, by=caller(request), request=request._request
@@ -69,7 +69,7 @@ class DestinationViewSet(GenericViewSet[Destination]):
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change it, or switch it off and on; without a secret the known one stays."""
-        said = _valid(delivery_shapes.DestinationChange, request)
+        said = valid(delivery_shapes.DestinationChange, request)
         secret = said.pop("secret", "")
         destination = get_object_or_404(Destination, pk=pk)
         destinations.change(
@@ -168,7 +168,7 @@ class DeliveryViewSet(GenericViewSet[ReportDelivery]):
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, pk: str) -> Response:
         """Let it be, with a reason; later versions of the report go on."""
-        said = _valid(delivery_shapes.Discarding, request)
+        said = valid(delivery_shapes.Discarding, request)
         deciding.discard(
             delivery=self._delivery(pk),
             reason=said["reason"],
@@ -182,7 +182,7 @@ class DeliveryViewSet(GenericViewSet[ReportDelivery]):
     @action(detail=False, methods=["post"], url_path="retry-all")
     def retry_all(self, request: Request) -> Response:
         """Begin again with everything that was given up, at most 500 at once."""
-        said = _valid(delivery_shapes.RetryAll, request)
+        said = valid(delivery_shapes.RetryAll, request)
         begun = deciding.retry_all(
             by=caller(request), destination_id=said.get("destination"), request=request._request
         )
@@ -283,10 +283,3 @@ def _with_node(said: dict[str, Any]) -> dict[str, Any]:
     if "node" in said:
         said["node"] = get_object_or_404(RemoteNode, pk=said["node"], active=True)
     return said
-
-
-def _valid(shape: type[Serializer], request: Request) -> dict[str, Any]:
-    said = shape(data=request.data)
-    said.is_valid(raise_exception=True)
-    valid: dict[str, Any] = said.validated_data
-    return valid

@@ -18,6 +18,7 @@ from foundation.accounts.models import Role
 from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist.api import shapes
+from worklist.api.bodies import valid
 from worklist.api.template_documents import template_document
 from worklist.reports.templates import content as contents
 from worklist.reports.templates import mrrt, preview, services
@@ -139,7 +140,7 @@ class ReportTemplateViewSet(GenericViewSet[ReportTemplate]):
     @extend_schema(request=NewTemplate, responses={201: TemplateDetail, 422: InvalidContent})
     def create(self, request: Request) -> Response:
         """A further version, as a draft; it is used once it is activated."""
-        said = _valid(NewTemplate, request)
+        said = valid(NewTemplate, request)
         imported = said.pop("imported", False)
         try:
             template = services.add_version(
@@ -168,7 +169,7 @@ class ReportTemplateViewSet(GenericViewSet[ReportTemplate]):
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """How reports of this content would read, or what is wrong with it; nothing is kept."""
-        said = _valid(PreviewRequest, request)
+        said = valid(PreviewRequest, request)
         try:
             content = contents.parse(said["content"])
         except contents.InvalidTemplate as error:
@@ -179,7 +180,7 @@ class ReportTemplateViewSet(GenericViewSet[ReportTemplate]):
     @action(detail=False, methods=["post"], url_path="read-mrrt")
     def read_mrrt(self, request: Request) -> Response:
         """What an RSNA MRRT file would become; nothing is kept."""
-        said = _valid(MrrtFile, request)
+        said = valid(MrrtFile, request)
         try:
             found = mrrt.read(said["html"])
         except mrrt.NotMrrt as error:
@@ -187,7 +188,7 @@ class ReportTemplateViewSet(GenericViewSet[ReportTemplate]):
         return Response({"name": found.name, "content": found.content, "warnings": found.warnings})
 
     def _move(self, move: Any, pk: str) -> Response:
-        said = _valid(TemplateMove, self.request)
+        said = valid(TemplateMove, self.request)
         template = get_object_or_404(self.get_queryset(), pk=pk)
         move(template_id=template.pk, by=caller(self.request), request=self.request._request, **said)
         return Response(template_document(self.get_queryset().get(pk=pk)))
@@ -195,10 +196,3 @@ class ReportTemplateViewSet(GenericViewSet[ReportTemplate]):
 
 def _invalid(error: contents.InvalidTemplate) -> Problem:
     return Problem(422, "The template is not right", " ".join(error.problems), problems=error.problems)
-
-
-def _valid(shape: type[serializers.Serializer], request: Request) -> dict[str, Any]:
-    said = shape(data=request.data)
-    said.is_valid(raise_exception=True)
-    valid: dict[str, Any] = said.validated_data
-    return valid

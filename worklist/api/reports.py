@@ -14,7 +14,6 @@ from rest_framework.decorators import action
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from foundation.accounts.models import Role
@@ -25,6 +24,7 @@ from foundation.transitions import IllegalTransition, LostRace
 from pacs.selectors import studies_visible_to
 from worklist import flows
 from worklist.api import auditing, documents, report_shapes, shapes
+from worklist.api.bodies import valid
 from worklist.api.report_documents import (
     check_documents,
     report_documents,
@@ -95,7 +95,7 @@ class ReportViewSet(GenericViewSet[Report]):
     )
     def create(self, request: Request) -> Response:
         """The study's report: a new draft, or the one there is."""
-        asked = _valid(report_shapes.NewReport, request)
+        asked = valid(report_shapes.NewReport, request)
         study = get_object_or_404(
             studies_visible_to(caller(request)).select_related("patient", "order"),
             study_instance_uid=asked["study_instance_uid"],
@@ -108,7 +108,7 @@ class ReportViewSet(GenericViewSet[Report]):
     @extend_schema(request=report_shapes.ReportEdit, responses=WRITTEN)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Keep text and conclusions of a draft; 409 with the current report when somebody was faster."""
-        said = _valid(report_shapes.ReportEdit, request)
+        said = valid(report_shapes.ReportEdit, request)
         with self._conflicts(pk):
             services.save(
                 report_id=self._report(pk).pk,
@@ -125,7 +125,7 @@ class ReportViewSet(GenericViewSet[Report]):
     @action(detail=True, methods=["post"], url_path="template")
     def use_template(self, request: Request, pk: str) -> Response:
         """Go on with another template; every word stays."""
-        said = _valid(report_shapes.TemplateChoice, request)
+        said = valid(report_shapes.TemplateChoice, request)
         with self._conflicts(pk):
             services.use_template(
                 report_id=self._report(pk).pk,
@@ -144,7 +144,7 @@ class ReportViewSet(GenericViewSet[Report]):
     @action(detail=True, methods=["post"], url_path="findings/(?P<finding_id>[0-9]+)")
     def decide(self, request: Request, pk: str, finding_id: str) -> Response:
         """Accept, reject or doubt a possible finding; sentences and conclusion follow."""
-        said = _valid(report_shapes.Decision, request)
+        said = valid(report_shapes.Decision, request)
         self._sees_ai(pk)
         with self._conflicts(pk):
             services.decide(
@@ -165,7 +165,7 @@ class ReportViewSet(GenericViewSet[Report]):
     @action(detail=True, methods=["post"], url_path="suggestions/(?P<suggestion_id>[a-z]+-[0-9]+)")
     def suggestion(self, request: Request, pk: str, suggestion_id: str) -> Response:
         """Take or leave one suggested sentence."""
-        said = _valid(report_shapes.SuggestionState, request)
+        said = valid(report_shapes.SuggestionState, request)
         self._sees_ai(pk)
         with self._conflicts(pk):
             services.set_suggestion(
@@ -184,7 +184,7 @@ class ReportViewSet(GenericViewSet[Report]):
 
         A resident's signature makes the report preliminary; an attending's under it makes it final.
         """
-        said = _valid(report_shapes.Signing, request)
+        said = valid(report_shapes.Signing, request)
         _confirm(request, said)
         shown = said.get("patient")
         with self._conflicts(pk):
@@ -203,7 +203,7 @@ class ReportViewSet(GenericViewSet[Report]):
     @action(detail=True, methods=["post"])
     def addendum(self, request: Request, pk: str) -> Response:
         """Sign an addition to a signed report; a changed conclusion makes it a correction."""
-        said = _valid(report_shapes.Addendum, request)
+        said = valid(report_shapes.Addendum, request)
         _confirm(request, said)
         with self._conflicts(pk):
             services.add_addendum(
@@ -219,7 +219,7 @@ class ReportViewSet(GenericViewSet[Report]):
     @action(detail=True, methods=["post"])
     def amend(self, request: Request, pk: str) -> Response:
         """Sign new words in the place of old ones, with a reason; every earlier version stays."""
-        said = _valid(report_shapes.Amendment, request)
+        said = valid(report_shapes.Amendment, request)
         _confirm(request, said)
         with self._conflicts(pk):
             services.amend(
@@ -302,10 +302,3 @@ def _confirm(request: Request, said: dict[str, Any]) -> None:
             "for a while.",
             asks_password=True,
         )
-
-
-def _valid(shape: type[Serializer], request: Request) -> dict[str, Any]:
-    said = shape(data=request.data)
-    said.is_valid(raise_exception=True)
-    valid: dict[str, Any] = said.validated_data
-    return valid

@@ -8,7 +8,6 @@ import django_filters
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -21,6 +20,7 @@ from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist import flows
 from worklist.api import rota_shapes, shapes
+from worklist.api.bodies import valid
 from worklist.api.documents import person
 from worklist.rota import groups, selectors, services
 from worklist.rota.models import Duty, ReadingGroup, Shift
@@ -323,11 +323,3 @@ def known_group(pk: int | None) -> ReadingGroup | None:
     if group is None:
         raise Problem(400, "No such group", "The group does not exist or is closed. Choose another one.")
     return group
-
-
-def valid(shape: type[serializers.Serializer], request: Request) -> dict[str, Any]:
-    """What the caller said, checked."""
-    said = shape(data=request.data)
-    said.is_valid(raise_exception=True)
-    checked: dict[str, Any] = said.validated_data
-    return checked

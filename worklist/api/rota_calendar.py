@@ -16,7 +16,8 @@ from rest_framework.views import APIView
 
 from foundation.accounts.permissions import caller
 from worklist.api import rota_shapes, shapes
-from worklist.api.rota import ADMINISTRATORS, STAFF, ShiftFilter, known_group, valid
+from worklist.api.bodies import valid
+from worklist.api.rota import ADMINISTRATORS, STAFF, ShiftFilter, known_group
 from worklist.rota import calendar_export, importing, selectors
 from worklist.rota.zones import zone_of
 

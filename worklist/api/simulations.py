@@ -16,6 +16,7 @@ from foundation.accounts.models import Role, User
 from foundation.accounts.permissions import caller, has_role
 from foundation.problems import Problem
 from worklist.api import shapes, simulation_shapes
+from worklist.api.bodies import valid
 from worklist.api.documents import person
 from worklist.simulation import services
 from worklist.simulation.documents import defaults
@@ -54,12 +55,11 @@ class SimulationViewSet(GenericViewSet[Simulation]):
     )
     def create(self, request: Request) -> Response:
         """Ask for a simulation; a worker plays it, and this address tells how far it is."""
-        said = simulation_shapes.NewSimulation(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = valid(simulation_shapes.NewSimulation, request)
         try:
             simulation = services.request_simulation(
-                name=said.validated_data["name"],
-                parameters=said.validated_data["parameters"],
+                name=said["name"],
+                parameters=said["parameters"],
                 by=caller(request),
                 request=request._request,
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
@@ -33,6 +32,7 @@ from worklist.queue.holding import held_now
 from worklist.queue.models import UNREAD, ItemState, WorklistItem
 from worklist.reading.selectors import is_hidden
 from worklist.reading.services import ai_was_shown, record_opened
+from worklist.rota.zones import day_zone
 
 READERS = has_role(Role.RADIOLOGIST, Role.QA_REVIEWER, Role.SERVICE)
 RADIOLOGISTS = has_role(Role.RADIOLOGIST)
@@ -233,8 +233,4 @@ class WorklistViewSet(ItemActions):
 
 
 def _midnight(user: User) -> Any:
-    try:
-        zone = ZoneInfo(user.time_zone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    return timezone.now().astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return timezone.now().astimezone(day_zone(user)).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -16,6 +16,7 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils import timezone
 
+from foundation.accounts.services import digest_of
 from worklist.fhircast import services
 from worklist.fhircast.messages import Message, heard
 from worklist.fhircast.models import Said, Subscription
@@ -162,7 +163,7 @@ def _welcome(subscription: Subscription) -> bool:
 
 
 def _known(token: str) -> Subscription | None:
-    found = Subscription.objects.select_related("desk__user").filter(digest=services.digest_of(token)).first()
+    found = Subscription.objects.select_related("desk__user").filter(digest=digest_of(token)).first()
     if found is None or not _welcome(found):
         return None
     Subscription.objects.filter(pk=found.pk).update(connected_at=timezone.now())

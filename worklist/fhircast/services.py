@@ -7,7 +7,6 @@ change of context, never the reader anything.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import uuid
 from datetime import datetime, timedelta
@@ -21,12 +20,13 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from foundation.accounts.models import Role, User
+from foundation.accounts.services import digest_of
 from foundation.audit import services as audit
 from pacs.models import Study
 from pacs.selectors import studies_visible_to
 from worklist.fhircast import messages
 from worklist.fhircast.contexts import context_of
-from worklist.fhircast.messages import Message, NotUnderstood, Told
+from worklist.fhircast.messages import Message, Told
 from worklist.fhircast.models import Desk, Said, Subscription
 from worklist.live.messages import Topic
 from worklist.live.services import announce
@@ -136,12 +136,7 @@ def publish(*, user: User, told: Told, by: str = "") -> Message:
             return _close(desk, told)
         if told.event == "DiagnosticReport-update":
             return _update(desk, told)
-        return _say(
-            desk,
-            messages.message(
-                topic=told.topic, event=told.event, context=told.context, at=told.at, id=told.id
-            ),
-        )
+        return _say(desk, _passed_on(desk, told))
 
 
 def open_study(*, user: User, study: Study, report_id: int | None = None) -> None:
@@ -233,11 +228,6 @@ def prune() -> int:
     return deleted
 
 
-def digest_of(token: str) -> str:
-    """What is kept of a secret address."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def group_of(desk_id: int) -> str:
     """Name of the group of one desk's sockets."""
     return f"fhircast.{desk_id}"
@@ -264,14 +254,7 @@ def _open(desk: Desk, told: Told, by: str, study: Study | None = None) -> Messag
         raise Conflict("What is open now was opened after this event; ask for the current context.")
     again = (desk.opened or {}).get("id") == told.id
     version = desk.version_id if again else uuid.uuid4()
-    said = messages.message(
-        topic=str(desk.topic),
-        event=told.event,
-        context=told.context,
-        at=told.at,
-        id=told.id,
-        **{"context.versionId": str(version)},
-    )
+    said = _passed_on(desk, told, **{"context.versionId": str(version)})
     foreign = study is None
     if study is None:
         study = _meant(desk.user, told)
@@ -297,9 +280,7 @@ def _open(desk: Desk, told: Told, by: str, study: Study | None = None) -> Messag
 
 
 def _close(desk: Desk, told: Told) -> Message:
-    said = messages.message(
-        topic=str(desk.topic), event=told.event, context=told.context, at=told.at, id=told.id
-    )
+    said = _passed_on(desk, told)
     if desk.opened is not None and _same(desk.opened, told):
         _keep(desk, opened=None, opened_by="", study=None, content=[], version_id=uuid.uuid4())
     _say(desk, said)
@@ -316,17 +297,19 @@ def _update(desk: Desk, told: Told) -> Message:
         raise Conflict("The content changed since; ask for the current context and apply the change to that.")
     content = messages.applied(desk.content, told.resource("updates"))
     version = uuid.uuid4()
-    said = messages.message(
-        topic=str(desk.topic),
-        event=told.event,
-        context=told.context,
-        at=told.at,
-        id=told.id,
-        **{"context.versionId": str(version), "context.priorVersionId": told.version_id},
+    said = _passed_on(
+        desk, told, **{"context.versionId": str(version), "context.priorVersionId": told.version_id}
     )
     _keep(desk, content=content, version_id=version)
     _say(desk, said)
     return said
+
+
+def _passed_on(desk: Desk, told: Told, **more: str) -> Message:
+    """What an application said, as all on the desk get it: with its id, by which it knows its own again."""
+    return messages.message(
+        topic=str(desk.topic), event=told.event, context=told.context, at=told.at, id=told.id, **more
+    )
 
 
 def _same(opened: Message, told: Told) -> bool:
@@ -391,6 +374,3 @@ def _send(desk_id: int, event: dict[str, Any]) -> None:
         async_to_sync(get_channel_layer().group_send)(group_of(desk_id), event)
     except (RedisError, OSError) as error:
         log.warning("fhircast_broker_unreachable", error=type(error).__name__)
-
-
-__all__ = ["Conflict", "NotFound", "NotUnderstood", "publish", "subscribe", "unsubscribe"]

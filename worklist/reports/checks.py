@@ -13,7 +13,7 @@ from worklist.reports.drafting import Section
 from worklist.reports.editing import Verdict
 from worklist.reports.identity import PatientFact, ShownPatient, changed, contradictions
 from worklist.reports.templates.fields import blanks
-from worklist.reports.wording import MARKER, FindingFact
+from worklist.reports.wording import MARKER, FindingFact, inside
 
 __all__ = [
     "LONGEST_REASON",
@@ -204,18 +204,18 @@ def _patient(draft: Draft, facts: Facts) -> Iterator[Check]:
 def _undecided(draft: Draft) -> Iterator[Check]:
     open_ones = [f for f in draft.findings if f.present and not f.stale and f.id not in draft.verdicts]
     if open_ones:
-        names = _join(f"{_low(f.meaning)} ({f.model} {f.model_version})" for f in open_ones)
+        names = _join(f"{inside(f.meaning)} ({f.model} {f.model_version})" for f in open_ones)
         yield Check(
             "undecided_finding", f"Accept, reject or mark as uncertain what AI found: {names}.", True, True
         )
 
 
 def _conclusions(draft: Draft) -> Iterator[Check]:
-    missing = [_low(c["meaning"]) for c in draft.conclusions if c["required"] and not c["value"]]
+    missing = [inside(c["meaning"]) for c in draft.conclusions if c["required"] and not c["value"]]
     if missing:
         yield Check("conclusion_missing", f"Say whether {_join(missing)} is present.", True, True)
     wrong = [
-        _low(c["meaning"])
+        inside(c["meaning"])
         for c in draft.conclusions
         if rules.contradicts(c["value"], [draft.verdicts.get(f.id) for f in draft.possible(c["code"])])
     ]
@@ -242,7 +242,7 @@ def _text(draft: Draft) -> Iterator[Check]:
 
 def _unfilled(draft: Draft) -> Iterator[Check]:
     if draft.missing:
-        names = _join(_low(label) for label in draft.missing)
+        names = _join(inside(label) for label in draft.missing)
         yield Check("required_field_missing", f"The template asks for: {names}.", True, True)
     left = blanks(draft.text())
     if left:
@@ -254,14 +254,14 @@ def _unfilled(draft: Draft) -> Iterator[Check]:
 def _laterality(draft: Draft) -> Iterator[Check]:
     text = draft.text("findings", "impression")
     wrong = [
-        f"{_low(finding.meaning)} is {finding.side} by AI's measurement, the text says {_OPPOSITE[finding.side]}"
+        f"{inside(finding.meaning)} is {finding.side} by AI's measurement, the text says {_OPPOSITE[finding.side]}"
         for finding in draft.findings
         if draft.verdicts.get(finding.id) in (Verdict.ACCEPTED, Verdict.UNCERTAIN)
         and not finding.stale
         and wrong_side(text, finding)
     ]
     wrong += [
-        f"{_low(one.label)} is {one.side} in its field, the text says {_OPPOSITE[one.side]}"
+        f"{inside(one.label)} is {one.side} in its field, the text says {_OPPOSITE[one.side]}"
         for one in draft.sides
         if one.names and _on_the_other_side(text, one.side, "|".join(re.escape(name) for name in one.names))
     ]
@@ -271,7 +271,7 @@ def _laterality(draft: Draft) -> Iterator[Check]:
 
 def _communication(draft: Draft, facts: Facts) -> Iterator[Check]:
     untold = [
-        _low(c["meaning"])
+        inside(c["meaning"])
         for c in draft.conclusions
         if c["value"] == rules.PRESENT
         and c["code"] in draft.critical_codes
@@ -323,10 +323,6 @@ def _notes(draft: Draft) -> Iterator[Check]:
 def _last_word(meaning: str) -> str:
     words = re.findall(r"\w+", meaning)
     return re.escape(words[-1]) if words else r"(?!)"
-
-
-def _low(meaning: str) -> str:
-    return meaning if meaning[:2].isupper() else meaning[:1].lower() + meaning[1:]
 
 
 def _join(names: Iterable[str]) -> str:

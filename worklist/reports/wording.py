@@ -51,7 +51,7 @@ def suggestion(finding: FindingFact, section: str) -> str:
     """`Possible intracranial hemorrhage, about 31 mL, left (AI, ich_demo 1.0, …). Suggestion, not verified.`"""
     _require_present(finding)
     details = _details(finding, section)
-    body = ", ".join([f"Possible {_inside(finding.meaning)}", *details])
+    body = ", ".join([f"Possible {inside(finding.meaning)}", *details])
     source = f"AI, {finding.model} {finding.model_version}, probability {_probability(finding.probability)}"
     return f"{body} ({source}). {MARKER}"
 
@@ -120,7 +120,7 @@ def _first(meaning: str) -> str:
     return meaning[:1].upper() + meaning[1:]
 
 
-def _inside(meaning: str) -> str:
+def inside(meaning: str) -> str:
     """Lower case inside a sentence, unless the term begins with an abbreviation."""
     return meaning if meaning[:2].isupper() else meaning[:1].lower() + meaning[1:]
 

@@ -19,6 +19,11 @@ def zone_of(user: User | None) -> ZoneInfo:
     return zone_named(user.time_zone if user is not None else "") or site_zone()
 
 
+def day_zone(user: User) -> ZoneInfo:
+    """The zone in which `user`'s days begin and end: the one they chose, else UTC."""
+    return zone_named(user.time_zone) or ZoneInfo("UTC")
+
+
 def zone_named(name: str) -> ZoneInfo | None:
     """The zone of an IANA name, None when there is none of that name."""
     try:

@@ -257,14 +257,15 @@ def _goals(rank: Mapping[str, Any], variants: Mapping[str, Any] | None) -> list[
 
 
 def _rows(name: str, rank: Mapping[str, Any], alert: Mapping[str, Any]) -> list[str]:
-    return [f"| {name} | {_interval(rank)} | {_interval(alert)} |"]
+    return [f"| {name} | {interval(rank)} | {interval(alert)} |"]
 
 
 def _group(prefix: str, key: str, rank: Mapping[str, Any], alert: Mapping[str, Any]) -> list[str]:
     return [line for name in rank[key] for line in _rows(prefix + name, rank[key][name], alert[key][name])]
 
 
-def _interval(part: Mapping[str, Any]) -> str:
+def interval(part: Mapping[str, Any]) -> str:
+    """A share in percent with its interval and its cases, as cards say it."""
     if not part["of"]:
         return "no cases"
     return (

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from triage.inference.training.card import interval
+
 NOTHING: Final = (
     "**Not a medical device. Not for use on patients. Demonstration weights, trained on SYNTHETIC images only; no "
     "figure below says anything about patients.**"
@@ -81,14 +83,14 @@ def demo_card(results: Mapping[str, Any]) -> str:
             part = both[use]
             lines.append(
                 f"| {name} | {_plain(part['auc'])} | {use} from {part['threshold']:g} | "
-                f"{_share(part['sensitivity'])} | {_share(part['specificity'])} |"
+                f"{interval(part['sensitivity'])} | {interval(part['specificity'])} |"
             )
     lines += [
         "",
-        f"- Negative studies without any flag: {_share(results['negative_studies_without_any_flag'])}",
+        f"- Negative studies without any flag: {interval(results['negative_studies_without_any_flag'])}",
         "- Positive studies whose true finding has the highest probability: "
         + (
-            _share(results["positive_studies_with_the_right_kind_first"])
+            interval(results["positive_studies_with_the_right_kind_first"])
             if len(results["findings"]) > 1
             else "there is one finding only"
         ),
@@ -105,15 +107,6 @@ def demo_card(results: Mapping[str, Any]) -> str:
 def write_card(path: Path, results: Mapping[str, Any]) -> None:
     """Write docs/README.md of the bundle."""
     (path / "docs" / "README.md").write_text(demo_card(results), encoding="utf-8")
-
-
-def _share(part: Mapping[str, Any]) -> str:
-    if not part["of"]:
-        return "no cases"
-    return (
-        f"{100 * part['value']:.1f} % ({100 * part['low']:.1f} to {100 * part['high']:.1f}; "
-        f"{part['hits']} of {part['of']})"
-    )
 
 
 def _plain(value: float | None) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from django.conf import settings
 from django.utils import timezone
 
+from foundation.accounts.services import digest_of
 from worklist.alerts.models import AnswerLink, Delivery
 
 VALID_FOR: Final = timedelta(hours=24)
@@ -34,11 +35,6 @@ def link_for(delivery: Delivery) -> str:
 def find(token: str) -> AnswerLink | None:
     """The link with this token; None when there is none."""
     return AnswerLink.objects.filter(digest=digest_of(token)).select_related("alert", "user").first()
-
-
-def digest_of(token: str) -> str:
-    """What is kept of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _token(delivery: Delivery) -> str:
