@@ -5,6 +5,7 @@ import type { ChannelState } from "../../api/types";
 import { useLiveInterval } from "../../live/live";
 import { formatMoment } from "../../time/dates";
 import { Failed, LoadingRows } from "../../ui/states";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Alerts.module.css";
 
 export const CHANNEL_WORDS: Record<string, string> = {
@@ -51,7 +52,7 @@ export function Channels() {
             settings; browsers are switched on by each person on the ER page.
           </p>
         ) : (
-          <table className={styles.table} aria-label="Channels">
+          <table className={`${paper.table} ${styles.table}`} aria-label="Channels">
             <thead>
               <tr>
                 <th>way</th>

@@ -5,6 +5,7 @@ import { fatigueQuery } from "../../api/alerting";
 import type { Fatigue } from "../../api/types";
 import { PageFooter } from "../../app/Shell";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Alerts.module.css";
 import { Quiets } from "./Quiets";
 
@@ -19,7 +20,7 @@ export function trueOfDecided(row: Pick<Row, "true" | "false">): string {
 
 function Rows({ rows }: { rows: readonly Row[] }) {
   return (
-    <table className={styles.table} aria-label="Alerts by model and site">
+    <table className={`${paper.table} ${styles.table}`} aria-label="Alerts by model and site">
       <thead>
         <tr>
           <th>model</th>
@@ -96,7 +97,7 @@ export default function FatiguePage() {
   const fatigue = useQuery(fatigueQuery(days));
   return (
     <>
-      <div className={styles.page}>
+      <div className={`${paper.page} ${styles.page}`}>
         <h1>Alert fatigue</h1>
         <div className={styles.actions}>
           <label>

@@ -17,6 +17,7 @@ import { hasRole, useMe } from "../../app/session";
 import { formatMoment } from "../../time/dates";
 import { personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Alerts.module.css";
 import { Channels } from "./Channels";
 import { RuleForm } from "./RuleForm";
@@ -39,7 +40,7 @@ function Preview({ found }: { found: PolicyPreview }) {
         Of {found.alerts} alerts in the last {found.days} days, {found.changed} would have been told otherwise
         than today.
       </p>
-      <table className={styles.table} aria-label="What it would have done">
+      <table className={`${paper.table} ${styles.table}`} aria-label="What it would have done">
         <thead>
           <tr>
             <th>rule</th>
@@ -216,7 +217,7 @@ export default function PolicyPage() {
   const administrator = hasRole(me, "pacs_administrator");
   return (
     <>
-      <div className={styles.page}>
+      <div className={`${paper.page} ${styles.page}`}>
         <h1>Alert policy</h1>
         <section aria-label="In force">
           <h2>In force: {active.data.version === "shipped" ? "the house’s own" : active.data.version}</h2>

@@ -9,6 +9,7 @@ import { hasRole, useMe } from "../../app/session";
 import { formatMoment } from "../../time/dates";
 import { personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Alerts.module.css";
 
 const HOUR_MS = 3_600_000;
@@ -112,7 +113,7 @@ export function Quiets() {
         <Empty title="Nothing is quiet">Every alert rings that the policy tells of.</Empty>
       )}
       {quiets.isSuccess && quiets.data.length > 0 && (
-        <table className={styles.table} aria-label="Quiets">
+        <table className={`${paper.table} ${styles.table}`} aria-label="Quiets">
           <thead>
             <tr>
               <th>what</th>

@@ -10,6 +10,7 @@ import { useLiveInterval } from "../../live/live";
 import { formatMoment } from "../../time/dates";
 import { patientName, personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Cosign.module.css";
 
 /** Preliminary reports that wait for an attending, the oldest first. */
@@ -39,7 +40,7 @@ export default function CosignPage() {
 
   return (
     <>
-      <div className={styles.page}>
+      <div className={paper.page}>
         <h1>
           {hasRole(me, "resident")
             ? "Preliminary reports that wait for an attending"
@@ -53,7 +54,7 @@ export default function CosignPage() {
           </Empty>
         )}
         {rows.length > 0 && (
-          <table className={styles.table} aria-label="Reports to co-sign">
+          <table className={`${paper.table} ${styles.table}`} aria-label="Reports to co-sign">
             <thead>
               <tr>
                 <th>preliminary since</th>

@@ -6,7 +6,7 @@ import { explain } from "../../api/client";
 import { api, nodesQuery } from "../../api/queries";
 import type { NewDestination } from "../../api/types";
 import { KINDS } from "./words";
-import styles from "./Deliveries.module.css";
+import paper from "../../ui/Paper.module.css";
 
 type Kind = NewDestination["kind"];
 
@@ -78,7 +78,7 @@ export function AddDestination({ onDone }: { onDone: () => void }) {
 
   return (
     <form onSubmit={(event) => void submit(event)} aria-label="New destination">
-      <div className={styles.form}>
+      <div className={paper.form}>
         <Field name="name" label="Name" required maxLength={80} autoFocus />
         <label>
           How it takes reports
@@ -93,7 +93,7 @@ export function AddDestination({ onDone }: { onDone: () => void }) {
         <Field name="modalities" label="Only these modalities (empty: all)" placeholder="CT MR" />
         <div>
           <label id="only-from">Only patients from (none ticked: all)</label>
-          <span role="group" aria-labelledby="only-from" className={styles.actions}>
+          <span role="group" aria-labelledby="only-from" className={paper.actions}>
             {["er", "icu", "inpatient", "outpatient"].map((one) => (
               <label key={one}>
                 <input type="checkbox" name="location" value={one} /> {one}
@@ -147,7 +147,7 @@ export function AddDestination({ onDone }: { onDone: () => void }) {
           </>
         )}
       </div>
-      <span className={styles.actions}>
+      <span className={paper.actions}>
         <Button type="submit" variant="filled">
           Add
         </Button>

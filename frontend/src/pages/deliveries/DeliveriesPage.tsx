@@ -11,6 +11,7 @@ import { formatMoment } from "../../time/dates";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { Destinations } from "./Destinations";
 import { ACTIONS, KINDS, MARKS, stateWords } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Deliveries.module.css";
 
 /** Try again, look at the message, or let it be with a reason. */
@@ -31,7 +32,7 @@ export function Decide({ delivery }: { delivery: ReportDelivery }) {
   const open = delivery.state === "dead" || delivery.state === "failed";
   return (
     <>
-      <span className={styles.actions}>
+      <span className={paper.actions}>
         {open && <Button onClick={() => void run(() => api.retryDelivery(delivery.id))}>Try again</Button>}
         <Button
           aria-expanded={payload !== ""}
@@ -103,7 +104,7 @@ function Letters() {
   };
   return (
     <section aria-label="Deliveries">
-      <div className={styles.bar}>
+      <div className={paper.tools}>
         <h2>Deliveries</h2>
         <select
           aria-label="Which deliveries"
@@ -128,7 +129,7 @@ function Letters() {
         </Empty>
       )}
       {rows.length > 0 && (
-        <table className={styles.table} aria-label="Deliveries of signed reports">
+        <table className={paper.table} aria-label="Deliveries of signed reports">
           <thead>
             <tr>
               <th>to</th>
@@ -185,10 +186,10 @@ export default function DeliveriesPage() {
   const troubles = useQuery({ ...troublesQuery, refetchInterval: interval });
   return (
     <>
-      <div className={styles.page}>
+      <div className={paper.page}>
         <h1>Did every report arrive?</h1>
         {(troubles.data ?? []).map((one) => (
-          <p key={one.name} className={styles.trouble} role="alert">
+          <p key={one.name} className={paper.trouble} role="alert">
             <b>! {one.name}</b>{" "}
             {one.failing_since && `does not answer since ${formatMoment(one.failing_since)}: ${one.error} `}
             {one.waiting > 0 && `${counted(one.waiting)} on the way. `}

@@ -9,6 +9,7 @@ import { formatMoment } from "../../time/dates";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { AddDestination } from "./AddDestination";
 import { KINDS } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Deliveries.module.css";
 
 function Row({ destination }: { destination: ReportDestination }) {
@@ -56,7 +57,7 @@ function Row({ destination }: { destination: ReportDestination }) {
       </td>
       <td>{destination.last_sent_at ? formatMoment(destination.last_sent_at) : "nothing yet"}</td>
       <td>
-        <span className={styles.actions}>
+        <span className={paper.actions}>
           <Button
             loading={busy}
             aria-label={`Test ${destination.name}`}
@@ -101,7 +102,7 @@ export function Destinations() {
   const rows = destinations.data.results;
   return (
     <section aria-label="Destinations">
-      <div className={styles.bar}>
+      <div className={paper.tools}>
         <h2>Destinations</h2>
         <span />
         <Button aria-expanded={adding} onClick={() => setAdding(!adding)}>
@@ -115,7 +116,7 @@ export function Destinations() {
           webhook, and each report signed from then on goes there.
         </Empty>
       ) : (
-        <table className={styles.table} aria-label="Destinations of signed reports">
+        <table className={paper.table} aria-label="Destinations of signed reports">
           <thead>
             <tr>
               <th>destination</th>

@@ -9,6 +9,7 @@ import { CLASSES } from "../pushedback/words";
 import { Minutes } from "./Minutes";
 import { policyApi } from "./queries";
 import { LOCATION_WORDS, previewInWords } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Policies.module.css";
 
 function Moves({ preview }: { preview: PriorityPolicyPreview }) {
@@ -95,7 +96,7 @@ export function Draft({ draft }: { draft: PriorityPolicy }) {
           ))}
         </ul>
       )}
-      <div className={styles.bar}>
+      <div className={`${paper.bar} ${styles.bar}`}>
         <Button disabled={!changed} onClick={() => void run(save, "Saved.")}>
           Save draft
         </Button>
@@ -122,7 +123,7 @@ export function Draft({ draft }: { draft: PriorityPolicy }) {
         <span role="status">{said}</span>
       </div>
       {preview && <Moves preview={preview} />}
-      <div className={styles.bar}>
+      <div className={`${paper.bar} ${styles.bar}`}>
         <input
           type="text"
           aria-label="Why this policy"

@@ -12,6 +12,7 @@ import { Draft } from "./Draft";
 import { Minutes } from "./Minutes";
 import { policiesQuery, policyApi } from "./queries";
 import { policyInWords } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Policies.module.css";
 
 function History({
@@ -74,7 +75,7 @@ export default function PriorityPage() {
   };
   return (
     <>
-      <div className={styles.page}>
+      <div className={paper.page}>
         <h1>Priority policy{active && ` ${active.version}`}</h1>
         {versions.isPending && <LoadingRows rows={6} />}
         {versions.isError && <Failed error={versions.error} onRetry={() => void versions.refetch()} />}

@@ -8,6 +8,7 @@ import { formatDay, formatMoment, today } from "../../time/dates";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { overtakenQuery, pushedBackQuery, type Days } from "./queries";
 import { barsOf, CLASSES, daysBefore, minutesInWords } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./PushedBack.module.css";
 
 const SPANS = [7, 28, 90] as const;
@@ -34,7 +35,7 @@ function Chart({ ledger }: { ledger: PushedBack }) {
 
 function Sums({ ledger, onOpen }: { ledger: PushedBack; onOpen: (wanted: Wanted) => void }) {
   return (
-    <table className={styles.table} aria-label="Pushed back by class and day">
+    <table className={`${paper.table} ${styles.table}`} aria-label="Pushed back by class and day">
       <thead>
         <tr>
           <th>day</th>
@@ -93,7 +94,7 @@ function Studies({ wanted, onClose }: { wanted: Wanted; onClose: () => void }) {
   const title = `${formatDay(wanted.days.from)}${wanted.priority ? `, ${CLASSES[wanted.priority]}` : ""}`;
   return (
     <section aria-label={`Studies passed on ${title}`}>
-      <div className={styles.bar}>
+      <div className={paper.bar}>
         <h2>Who was passed by whom: {title}</h2>
         <Button onClick={onClose}>Close</Button>
       </div>
@@ -101,7 +102,7 @@ function Studies({ wanted, onClose }: { wanted: Wanted; onClose: () => void }) {
       {rows.isError && <Failed error={rows.error} onRetry={() => void rows.refetch()} />}
       {rows.data && (
         <>
-          <table className={styles.table} aria-label={`Promotions of ${title}`}>
+          <table className={`${paper.table} ${styles.table}`} aria-label={`Promotions of ${title}`}>
             <thead>
               <tr>
                 <th>when</th>
@@ -123,7 +124,7 @@ function Studies({ wanted, onClose }: { wanted: Wanted; onClose: () => void }) {
               ))}
             </tbody>
           </table>
-          <div className={styles.bar}>
+          <div className={paper.bar}>
             <span>{rows.data.count} promotions</span>
             <Button disabled={!rows.data.previous} onClick={() => setPage(page - 1)}>
               Earlier page
@@ -146,8 +147,8 @@ export default function PushedBackPage() {
   const rows = ledger.data?.by_class_and_day ?? [];
   return (
     <>
-      <div className={styles.page}>
-        <div className={styles.bar}>
+      <div className={paper.page}>
+        <div className={paper.bar}>
           <h1>Pushed back</h1>
           <select
             aria-label="How far back"

@@ -14,6 +14,7 @@ import {
   type NewGroup,
   type NewShift,
 } from "./rota";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Rota.module.css";
 
 const text = (form: FormData, name: string) => {
@@ -80,7 +81,7 @@ export function AddShift({ onDone }: { onDone: () => void }) {
   };
   return (
     <form onSubmit={(event) => void submit(event)} aria-label="New shift">
-      <div className={styles.form}>
+      <div className={`${paper.form} ${styles.form}`}>
         <label>
           Duty
           <select
@@ -147,7 +148,7 @@ export function AddShift({ onDone }: { onDone: () => void }) {
           <input type="text" name="note" maxLength={200} autoComplete="off" />
         </label>
       </div>
-      <span className={styles.actions}>
+      <span className={`${paper.actions} ${styles.actions}`}>
         <Button type="submit">Plan the shift</Button>
         <Button onClick={onDone}>Close</Button>
         {said && <span role="alert">{said}</span>}
@@ -185,7 +186,7 @@ export function EditGroup({ group, onDone }: { group?: Group; onDone: () => void
   ] as const;
   return (
     <form onSubmit={(event) => void submit(event)} aria-label={group ? `Change ${group.name}` : "New group"}>
-      <div className={styles.form}>
+      <div className={`${paper.form} ${styles.form}`}>
         <label>
           Name
           <input type="text" name="name" required maxLength={80} defaultValue={group?.name} autoFocus />
@@ -228,7 +229,7 @@ export function EditGroup({ group, onDone }: { group?: Group; onDone: () => void
       <p className={styles.quiet}>
         A study belongs to the group when it has one of every list that is filled; an empty list asks nothing.
       </p>
-      <span className={styles.actions}>
+      <span className={`${paper.actions} ${styles.actions}`}>
         <Button type="submit">{group ? "Save" : "Make the group"}</Button>
         <Button onClick={onDone}>Close</Button>
         {said && <span role="alert">{said}</span>}

@@ -6,6 +6,7 @@ import { personName } from "../../ui/person";
 import { Empty, Failed, LoadingRows } from "../../ui/states";
 import { EditGroup, useAction } from "./Forms";
 import { groupsQuery, peopleQuery, rotaApi, type Group } from "./rota";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Rota.module.css";
 
 function ruleWords(group: Group): string {
@@ -21,7 +22,7 @@ function Members({ group }: { group: Group }) {
     (one) => !group.members.some((member) => member.username === one.username),
   );
   return (
-    <span className={styles.actions}>
+    <span className={`${paper.actions} ${styles.actions}`}>
       {group.members.map((one) => (
         <Button
           key={one.username}
@@ -77,7 +78,7 @@ function Row({ group, mayWrite }: { group: Group; mayWrite: boolean }) {
         <td>{String(group.share_before_minutes)} min before they are due</td>
         {mayWrite && (
           <td>
-            <span className={styles.actions}>
+            <span className={`${paper.actions} ${styles.actions}`}>
               <Button
                 aria-expanded={editing}
                 aria-label={`Change ${group.name}`}
@@ -115,7 +116,7 @@ export function Groups({ mayWrite }: { mayWrite: boolean }) {
   if (groups.isError) return <Failed error={groups.error} onRetry={() => void groups.refetch()} />;
   return (
     <section aria-label="Groups">
-      <div className={styles.bar}>
+      <div className={paper.tools}>
         <h2>Groups</h2>
         <span />
         {mayWrite && (
@@ -132,7 +133,7 @@ export function Groups({ mayWrite }: { mayWrite: boolean }) {
           and everybody's before they are due when none of them is on duty.
         </Empty>
       ) : (
-        <table className={styles.table} aria-label="Groups of readers">
+        <table className={paper.table} aria-label="Groups of readers">
           <thead>
             <tr>
               <th>group</th>

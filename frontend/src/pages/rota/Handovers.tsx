@@ -19,6 +19,7 @@ import {
   type OpenStudy,
 } from "./rota";
 import { becauseWords, openWords } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Rota.module.css";
 
 function StudyWords({ study }: { study: HandedStudy }) {
@@ -73,7 +74,7 @@ export function Waiting({ handover }: { handover: Handover }) {
           </li>
         ))}
       </ul>
-      <span className={styles.actions}>
+      <span className={`${paper.actions} ${styles.actions}`}>
         <Button loading={busy} onClick={() => void take()}>
           {handover.is_mine ? "Take back" : open === 0 ? "Take note" : `Take over ${String(open)}`}
         </Button>
@@ -155,7 +156,7 @@ export function HandOver({ onDone }: { onDone: () => void }) {
           alone can be handed over.
         </p>
       ) : (
-        <table className={styles.table} aria-label="My open studies">
+        <table className={paper.table} aria-label="My open studies">
           <thead>
             <tr>
               <th aria-label="chosen" />
@@ -175,7 +176,7 @@ export function HandOver({ onDone }: { onDone: () => void }) {
           </tbody>
         </table>
       )}
-      <div className={styles.form}>
+      <div className={`${paper.form} ${styles.form}`}>
         <label>
           For whom
           <select value={toWhom} autoFocus onChange={(event) => setTo(event.currentTarget.value)}>
@@ -199,7 +200,7 @@ export function HandOver({ onDone }: { onDone: () => void }) {
         Your claims and assignments of these studies end at once, so that nobody&apos;s study waits; drafts
         and holds stay. Whoever takes the hand-over gets the studies assigned.
       </p>
-      <span className={styles.actions}>
+      <span className={`${paper.actions} ${styles.actions}`}>
         <Button type="submit" loading={busy}>
           {chosen.length === 0 ? "Hand over the note" : `Hand over ${String(chosen.length)}`}
         </Button>
@@ -216,7 +217,7 @@ export function Handovers() {
   const [leaving, setLeaving] = useState(false);
   return (
     <section aria-label="Hand-over">
-      <div className={styles.bar}>
+      <div className={paper.tools}>
         <h2>Hand-over</h2>
         <span />
         <Button aria-expanded={leaving} onClick={() => setLeaving(!leaving)}>

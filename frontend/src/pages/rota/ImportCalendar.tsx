@@ -5,6 +5,7 @@ import { useRef, useState, type FormEvent } from "react";
 import { Refused } from "../../api/client";
 import { useAction } from "./Forms";
 import { groupsQuery, rotaApi, type CalendarImport, type Duty, type ImportResult } from "./rota";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Rota.module.css";
 
 const LARGEST = 1_000_000;
@@ -32,7 +33,7 @@ export function Result({ result }: { result: ImportResult }) {
   return (
     <div role="status" aria-label="What the file does">
       {result.unmatched.map((one) => (
-        <p key={one.what} className={styles.trouble}>
+        <p key={one.what} className={`${paper.trouble} ${styles.trouble}`}>
           <b>! not taken:</b> {one.what}: {one.why}
         </p>
       ))}
@@ -83,7 +84,7 @@ export function ImportCalendar({ onDone }: { onDone: () => void }) {
   };
   return (
     <form onSubmit={submit} aria-label="Import a calendar file" onChange={() => setTried(null)}>
-      <div className={styles.form}>
+      <div className={`${paper.form} ${styles.form}`}>
         <label>
           Calendar file (.ics)
           <input ref={chosen} type="file" accept=".ics,text/calendar" autoFocus />
@@ -119,7 +120,7 @@ export function ImportCalendar({ onDone }: { onDone: () => void }) {
         People are found by the attendee&apos;s address or name, or by the name in the title. Nothing is
         changed before you have seen what would be.
       </p>
-      <span className={styles.actions}>
+      <span className={`${paper.actions} ${styles.actions}`}>
         <Button type="submit" loading={busy}>
           See what it would do
         </Button>

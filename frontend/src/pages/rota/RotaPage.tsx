@@ -16,6 +16,7 @@ import { ImportCalendar } from "./ImportCalendar";
 import { gapsQuery, myShiftsQuery, nowQuery, weekQuery, type Shift } from "./rota";
 import { ShiftLine } from "./Shifts";
 import { dutyWords, gapWords, spanWords, week } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Rota.module.css";
 
 function People({ title, shifts, none }: { title: string; shifts: readonly Shift[]; none: string }) {
@@ -44,7 +45,7 @@ function Now() {
   return (
     <section aria-label="On duty now">
       {uncovered.map((one) => (
-        <p key={one.id} className={styles.trouble} role="alert">
+        <p key={one.id} className={`${paper.trouble} ${styles.trouble}`} role="alert">
           <b>! {one.name}</b> has nobody reading now: its studies are shown to everybody before they are due.
         </p>
       ))}
@@ -94,7 +95,7 @@ function Week({ mayWrite }: { mayWrite: boolean }) {
   const nothing = shifts.data.length === 0;
   return (
     <section aria-label="Next seven days">
-      <div className={styles.bar}>
+      <div className={paper.tools}>
         <h2>Next seven days</h2>
         <span />
         <Button component="a" href="/api/rota/export.ics" download="on-call.ics">
@@ -114,7 +115,7 @@ function Week({ mayWrite }: { mayWrite: boolean }) {
       {form === "shift" && <AddShift onDone={() => setForm("")} />}
       {form === "import" && <ImportCalendar onDone={() => setForm("")} />}
       {gaps.data.map((one, index) => (
-        <p key={index} className={styles.trouble} data-testid="gap">
+        <p key={index} className={`${paper.trouble} ${styles.trouble}`} data-testid="gap">
           <b>!</b> {gapWords(one)}
         </p>
       ))}
@@ -131,7 +132,7 @@ function Week({ mayWrite }: { mayWrite: boolean }) {
             <div key={day.label} className={styles.day}>
               <h3>{day.label}</h3>
               {day.gaps.map((gap, index) => (
-                <p key={index} className={styles.trouble}>
+                <p key={index} className={`${paper.trouble} ${styles.trouble}`}>
                   <b>!</b> {gapWords(gap)}
                 </p>
               ))}
@@ -155,7 +156,7 @@ export default function RotaPage() {
   const mayWrite = hasRole(me, "pacs_administrator");
   return (
     <>
-      <div className={styles.page}>
+      <div className={`${paper.page} ${styles.page}`}>
         <h1>Who is on duty?</h1>
         <Now />
         {hasRole(me, "radiologist") && <Handovers />}

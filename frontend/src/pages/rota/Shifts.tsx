@@ -6,6 +6,7 @@ import { personName } from "../../ui/person";
 import { useAction } from "./Forms";
 import { peopleQuery, rotaApi, type Shift } from "./rota";
 import { dutyWords, spanWords } from "./words";
+import paper from "../../ui/Paper.module.css";
 import styles from "./Rota.module.css";
 
 /** Give a shift to somebody else, or cancel it; each with a reason. */
@@ -18,7 +19,7 @@ export function Decide({ shift }: { shift: Shift }) {
   const whose = `${personName(shift.person)}, ${spanWords(shift.starts_at, shift.ends_at)}`;
   if (doing === "") {
     return (
-      <span className={styles.actions}>
+      <span className={`${paper.actions} ${styles.actions}`}>
         <Button size="compact-xs" aria-label={`Give: ${whose}`} onClick={() => setDoing("give")}>
           Give…
         </Button>
@@ -33,7 +34,7 @@ export function Decide({ shift }: { shift: Shift }) {
       ? rotaApi.giveShift(shift.id, to, reason.trim())
       : rotaApi.cancelShift(shift.id, reason.trim());
   return (
-    <span className={styles.actions}>
+    <span className={`${paper.actions} ${styles.actions}`}>
       {doing === "give" && (
         <select
           aria-label="To whom"
