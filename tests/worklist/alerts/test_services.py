@@ -184,7 +184,7 @@ def test_a_beat_that_read_an_alert_before_another_escalated_it_changes_nothing()
         _overdue(alert)
         read_early = Alert.objects.get()
         assert services.escalate_due() == 1
-        assert not services._escalate(read_early)
+        assert not services.escalating._escalate(read_early)
         assert Alert.objects.get().rung == rung
     assert len(_log(alert)) == 4
 
