@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from foundation.accounts.models import User
 from tests.house import free_port
-from tests.worklist.making import make_model, make_order, make_run, make_study
+from tests.worklist.alerts.making import raised
 from worklist.alerts import delivering, policies, services
 from worklist.alerts.channels import health
 from worklist.alerts.models import Alert, Delivery
@@ -85,13 +85,6 @@ def nurse(make_user: Any, monkeypatch: pytest.MonkeyPatch) -> User:
     person.email = "nurse@er.example"
     person.save()
     return person
-
-
-def raised() -> Alert:
-    study = make_study()
-    make_order(study)
-    (alert,) = services.raise_for_run(run_id=make_run(study, make_model(), probability=0.93).pk)
-    return alert
 
 
 def sweep() -> None:

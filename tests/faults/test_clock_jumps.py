@@ -12,7 +12,8 @@ from django.utils import timezone
 from foundation.audit import services as audit
 from foundation.audit.models import AuditEvent
 from pacs.models import Instance
-from tests.worklist.making import make_model, make_order, make_run, make_study
+from tests.worklist.alerts.making import raised
+from tests.worklist.making import make_model, make_run, make_study
 from worklist.alerts import fatigue, services
 from worklist.alerts.models import Alert
 from worklist.operations import measures
@@ -27,13 +28,6 @@ SPRING, AUTUMN = datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1,
 @pytest.fixture
 def put_clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda to: monkeypatch.setattr(timezone, "now", lambda: to)
-
-
-def raised() -> Alert:
-    study = make_study()
-    make_order(study)
-    (alert,) = services.raise_for_run(run_id=make_run(study, make_model(), probability=0.93).pk)
-    return alert
 
 
 def weighed() -> fatigue.Row:

@@ -13,7 +13,7 @@ from worklist.reports.drafting import Section
 from worklist.reports.editing import Verdict
 from worklist.reports.identity import PatientFact, ShownPatient, changed, contradictions
 from worklist.reports.templates.fields import blanks
-from worklist.reports.wording import MARKER, FindingFact, inside
+from worklist.reports.wording import MARKER, FindingFact, inside, listed
 
 __all__ = [
     "LONGEST_REASON",
@@ -326,5 +326,4 @@ def _last_word(meaning: str) -> str:
 
 
 def _join(names: Iterable[str]) -> str:
-    unique = list(dict.fromkeys(names))
-    return unique[0] if len(unique) == 1 else ", ".join(unique[:-1]) + " and " + unique[-1]
+    return listed(list(dict.fromkeys(names)))

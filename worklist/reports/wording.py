@@ -6,6 +6,7 @@ Pure functions over plain values. Volumes in mL, diameters in mm, probabilities 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -123,6 +124,11 @@ def _first(meaning: str) -> str:
 def inside(meaning: str) -> str:
     """Lower case inside a sentence, unless the term begins with an abbreviation."""
     return meaning if meaning[:2].isupper() else meaning[:1].lower() + meaning[1:]
+
+
+def listed(words: Sequence[str]) -> str:
+    """One or more as a sentence names them: "a, b and c"."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def _require_present(finding: FindingFact) -> None:

@@ -25,7 +25,7 @@ from django.utils import timezone
 from foundation import webhooks
 from foundation.accounts.models import User
 from tests.house import free_port
-from tests.worklist.making import make_model, make_order, make_run, make_study
+from tests.worklist.alerts.making import raised
 from worklist.alerts import delivering, policies, services
 from worklist.alerts.channels import push
 from worklist.alerts.models import Alert, ChannelHealth, Delivery, PushSubscription
@@ -136,13 +136,6 @@ def policy_of(make_user, *rungs: dict[str, Any]) -> None:
 def rung(*channels: str, position: int = 0, seconds: int = 60) -> dict[str, Any]:
     who = {"group": "on_call", "position": position} if position else {"group": "department"}
     return {"who": [who], "channels": list(channels), "seconds": seconds}
-
-
-def raised() -> Alert:
-    study = make_study()
-    make_order(study)
-    (alert,) = services.raise_for_run(run_id=make_run(study, make_model(), probability=0.93).pk)
-    return alert
 
 
 def send_all() -> None:

@@ -11,20 +11,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from foundation.audit.models import AuditEvent
+from tests.worklist.alerts.making import raised
 from tests.worklist.api.caller import Caller
 from tests.worklist.api.schema import assert_matches
-from tests.worklist.making import make_model, make_order, make_run, make_study
-from worklist.alerts import ladders, policies, services
+from worklist.alerts import ladders, policies
 from worklist.alerts.channels import health
-from worklist.alerts.models import Alert, AlertPolicy, PushSubscription
+from worklist.alerts.models import AlertPolicy, PushSubscription
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/alert-policies/"
-
-
-@pytest.fixture(autouse=True)
-def _forget_policies(monkeypatch):
-    monkeypatch.setattr(policies, "_parsed", {})
 
 
 @pytest.fixture
@@ -45,13 +40,6 @@ def _document(seconds: int = 60) -> dict:
     return made
 
 
-def _raise() -> Alert:
-    study = make_study()
-    make_order(study)
-    (alert,) = services.raise_for_run(run_id=make_run(study, make_model(), probability=0.93).pk)
-    return alert
-
-
 def test_a_site_without_a_policy_has_the_houses_own(nurse):
     found = nurse.get(f"{PATH}active/")
     assert_matches(found, "AlertPolicyDocument")
@@ -60,20 +48,20 @@ def test_a_site_without_a_policy_has_the_houses_own(nurse):
 
 
 def test_a_draft_does_nothing_until_it_is_activated_and_open_alerts_keep_theirs(admin):
-    before = _raise()
+    before = raised()
     made = admin.post(PATH, {"version": "2026-11", "document": _document()}, status=201)
     assert_matches(made, "AlertPolicyDocument")
-    assert _raise().policy_version == "shipped"
+    assert raised().policy_version == "shipped"
     admin.post(f"{PATH}{made['id']}/activate/", {"reason": ""}, status=400)
     for _ in range(2):
         active = admin.post(f"{PATH}{made['id']}/activate/", {"reason": "on call first"})
     assert (active["state"], active["activated_by"]["username"]) == ("active", "admin")
-    after = _raise()
+    after = raised()
     assert (after.policy_version, after.rung) == ("2026-11", 1), "nobody is on call: passed on at once"
     assert len(policies.rule_of(before).rungs) == 3 and len(policies.rule_of(after).rungs) == 4
     assert AuditEvent.objects.filter(detail__what="alert policy activated").count() == 1
     admin.post(f"{PATH}back-to-shipped/", {"reason": "it was wrong"})
-    assert _raise().policy_version == "shipped"
+    assert raised().policy_version == "shipped"
     assert AlertPolicy.objects.get().state == "retired"
 
 
@@ -90,7 +78,7 @@ def test_a_preview_tells_what_the_last_week_would_have_been_and_changes_nothing(
     admin, django_assert_max_num_queries
 ):
     for _ in range(4):
-        _raise()
+        raised()
     with django_assert_max_num_queries(8):
         found = admin.post(f"{PATH}preview/", {"document": _document()})
     assert_matches(found, "PolicyPreview")
@@ -145,7 +133,7 @@ def test_a_subscription_that_points_inside_or_has_no_keys_is_refused(nurse, wron
 
 
 def test_an_answered_alert_can_say_that_the_patient_is_being_treated(nurse):
-    path = f"/api/alerts/{_raise().pk}/"
+    path = f"/api/alerts/{raised().pk}/"
     nurse.post(f"{path}being-treated/", {"name": "Dr. T"}, status=409)
     nurse.post(f"{path}acknowledge/", {"name": "N", "read_back": "bleed"})
     for name in ("Dr. T", "Dr. U"):
@@ -155,7 +143,7 @@ def test_an_answered_alert_can_say_that_the_patient_is_being_treated(nurse):
 
 
 def test_an_alert_is_handed_to_somebody_by_name(nurse, make_user):
-    alert = _raise()
+    alert = raised()
     doctor = Caller(make_user("er_staff", username="doc", department="ICU"))
     assert {"nurse", "doc"} <= {one["username"] for one in nurse.get("/api/alerts/people/")}
     doctor.get(f"/api/alerts/{alert.pk}/", status=404)

@@ -15,7 +15,6 @@ from fhir.resources.R4B.observation import Observation
 from fhir.resources.R4B.task import Task
 
 from foundation.accounts.models import User
-from foundation.audit import services as audit
 from foundation.audit.models import AuditEvent
 from pacs.models import Study
 from tests.worklist.api.caller import Caller
@@ -30,11 +29,6 @@ KINDS = {
     "Bundle": Bundle,
     "CapabilityStatement": CapabilityStatement,
 }
-
-
-@pytest.fixture(autouse=True)
-def _forget_recent_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "_recent", audit._Recent())
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from django.test import Client
 
 from foundation.accounts.models import User
-from foundation.audit import services as audit
 from foundation.audit.models import AuditEvent
 from tests.worklist.api.caller import Caller
 from tests.worklist.making import make_order, make_study
@@ -19,11 +18,6 @@ from worklist.reports.checks import Facts
 from worklist.reports.models import Report
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _forget_recent_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "_recent", audit._Recent())
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from worklist.reports.conclusions import Conclusion
 from worklist.reports.drafting import Section
 from worklist.reports.editing import insert, remove
 from worklist.reports.templates.content import Content, Field
-from worklist.reports.wording import FindingFact
+from worklist.reports.wording import FindingFact, listed
 
 Value = str | float | list[str] | None
 LONGEST: Final = 1_000
@@ -77,7 +77,7 @@ def sentence(field: Field, value: Value) -> str:
         own = [c.sentence for c in chosen if c.sentence]
         if own and len(own) == len(chosen):
             return " ".join(own)
-        shown = _join([c.label for c in chosen])
+        shown = listed([c.label for c in chosen])
     else:
         shown = f"{value:g}" if isinstance(value, float) else str(value)
     pattern = field.sentence or ("{label}: {value} {unit}." if field.unit else "{label}: {value}.")
@@ -239,7 +239,3 @@ def _number(field: Field, value: object) -> float:
 def _attribute(finding: FindingFact, name: str) -> object:
     value = getattr(finding, name)
     return round(value, 1 if name == "volume_ml" and value < 10 else 0) if isinstance(value, float) else value
-
-
-def _join(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,4 +1,4 @@
-"""Callers of the API."""
+"""Callers of the API, and what a test must not find from another."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ import pytest
 from foundation.accounts.models import User
 from foundation.audit import services as audit
 from tests.worklist.api.caller import Caller
+from worklist.alerts import policies
 
 
 @pytest.fixture(autouse=True)
 def _forget_recent_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads within a minute are one event; tests are quicker than that and share user ids."""
     monkeypatch.setattr(audit, "_recent", audit._Recent())
+
+
+@pytest.fixture(autouse=True)
+def _forget_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version never changes; a test's versions end with it."""
+    monkeypatch.setattr(policies, "_parsed", {})
 
 
 @pytest.fixture
