@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 from benchmarks.worklist import fill  # noqa: E402
 from foundation.accounts.models import Role  # noqa: E402
 from foundation.accounts.services import create_user  # noqa: E402
+from tests.house import free_port  # noqa: E402
 
 PASSWORD = "only-for-this-benchmark-1"
 FRAME_MS = 1000 / 60
@@ -85,9 +85,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     fill(options.rows)
     create_user(username="bench", password=PASSWORD, roles=[Role.RADIOLOGIST])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable,
         "-m",
